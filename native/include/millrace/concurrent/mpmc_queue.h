@@ -1,0 +1,264 @@
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <span>
+#include <type_traits>
+
+#include "millrace/base/cache_line.h"
+#include "millrace/base/spin_lock.h"
+
+namespace millrace {
+
+// A bounded queue for small values: any number of producers and consumers, first in first out by
+// order of claim. Every member may be called from any thread. Owns its slots (bytes()), allocated at
+// construction and never again. Costs two locked instructions a push-pop pair; a batch claims a whole
+// run of slots with one.
+//
+// Algorithm: Dmitry Vyukov's bounded MPMC queue; the run claims are ours. Nothing here blocks, but it
+// is not lock-free: a thread that is suspended between its claim and its hand-over holds back the one
+// slot it claimed. Until it goes on, consumers find the queue empty at a slot that is being filled,
+// and producers, a lap later, find it full at a slot that is being emptied, *even if every other slot
+// is free*. With a single consumer the second cannot happen; with several, a queue of keys that
+// "cannot be full" must be pushed to with push_assured().
+template <class T>
+class MpmcQueue {
+  static_assert(std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T>);
+
+ public:
+  static constexpr std::uint32_t kMaxCapacity = std::uint32_t{1} << 31;
+
+  // Capacity is rounded up to a power of two, 2 to 2^31. If the memory cannot be had, capacity() is
+  // 0 and the queue is closed. `start` is the first position, below 2^62.
+  explicit MpmcQueue(std::uint32_t capacity, std::uint64_t start = 0)
+      : head_{{start}, start}, tail_{{start}, {start}, {0}} {
+    const std::uint32_t rounded = round_up(capacity);
+    slots_ = static_cast<Slot*>(
+        ::operator new(bytes(rounded), std::align_val_t{kCacheLineBytes}, std::nothrow));
+    if (slots_ == nullptr) {
+      slots_ = new (&none_) Slot{start, T{}};
+      close();
+      return;
+    }
+    capacity_ = rounded;
+    mask_ = rounded - 1;
+    for (std::uint64_t i = 0; i < rounded; ++i) {
+      new (&slots_[(start + i) & mask_]) Slot{start + i, T{}};
+    }
+  }
+  MpmcQueue(const MpmcQueue&) = delete;
+  MpmcQueue& operator=(const MpmcQueue&) = delete;
+  ~MpmcQueue() {
+    if (capacity_ != 0) ::operator delete(slots_, std::align_val_t{kCacheLineBytes});
+  }
+
+  // False when full or closed.
+  bool try_push(T value) noexcept { return try_push_many(std::span<const T>(&value, 1)) == 1; }
+
+  // Pushes a prefix of `values`, adjacent in the queue, and returns its length: 0 when full or closed.
+  std::uint32_t try_push_many(std::span<const T> values) noexcept {
+    const std::uint32_t wanted = clamp(values.size());
+    std::uint64_t position = tail_.position.load(std::memory_order_relaxed);
+    std::uint32_t run;
+    do {
+      for (;;) {
+        if ((position & kClosed) != 0 || wanted == 0) return 0;
+        // A slot that reads `position` is free for this lap.
+        std::int64_t lead;
+        run = ready_run(position, 0, wanted, lead);
+        if (run != 0) break;
+        if (lead < 0) return 0;
+        position = tail_.position.load(std::memory_order_relaxed);
+      }
+      // Relaxed: the slots' sequences order the values. Fails if somebody claimed, or closed.
+    } while (!tail_.position.compare_exchange_weak(position, position + run,
+                                                   std::memory_order_relaxed,
+                                                   std::memory_order_relaxed));
+    for (std::uint32_t i = 0; i < run; ++i) {
+      Slot& slot = slots_[(position + i) & mask_];
+      slot.value = values[i];
+      // Release: pairs with the acquire in ready_run() of the consumer.
+      slot.sequence.store(position + i + 1, std::memory_order_release);
+    }
+    note_depth(position + run);
+    return run;
+  }
+
+  // For a queue whose capacity covers everything that can ever be in it: waits (pausing, then
+  // yielding) for a consumer that was suspended in the middle of a pop. False only when closed.
+  bool push_assured(T value) noexcept {
+    SpinBackoff backoff;
+    while (!try_push(value)) {
+      if (closed()) return false;
+      backoff.pause();
+    }
+    return true;
+  }
+
+  // False when empty. A closed queue still gives out what is in it.
+  bool try_pop(T& value) noexcept { return try_pop_many(std::span<T>(&value, 1)) == 1; }
+
+  // Pops up to out.size() adjacent values and returns how many: 0 when empty.
+  std::uint32_t try_pop_many(std::span<T> out) noexcept {
+    const std::uint32_t wanted = clamp(out.size());
+    if (wanted == 0) return 0;
+    std::uint64_t position = head_.position.load(std::memory_order_relaxed);
+    std::uint32_t run;
+    do {
+      for (;;) {
+        // A slot that reads `position + 1` has been filled in this lap.
+        std::int64_t lead;
+        run = ready_run(position, 1, wanted, lead);
+        if (run != 0) break;
+        if (lead < 0) return 0;
+        position = head_.position.load(std::memory_order_relaxed);
+      }
+      // Relaxed: the slots' sequences order the values.
+    } while (!head_.position.compare_exchange_weak(position, position + run,
+                                                   std::memory_order_relaxed,
+                                                   std::memory_order_relaxed));
+    for (std::uint32_t i = 0; i < run; ++i) {
+      Slot& slot = slots_[(position + i) & mask_];
+      out[i] = slot.value;
+      // Release: pairs with the acquire in ready_run() of the producer that comes a lap later.
+      slot.sequence.store(position + i + capacity_, std::memory_order_release);
+    }
+    return run;
+  }
+
+  // Whether a pop would have found a value a moment ago. What a consumer asks before it sleeps:
+  // unlike size(), it does not count a slot that is still being filled.
+  bool can_pop() const noexcept {
+    std::int64_t lead;
+    std::uint64_t position = head_.position.load(std::memory_order_relaxed);
+    while (ready_run(position, 1, 1, lead) == 0) {
+      if (lead < 0) return false;
+      position = head_.position.load(std::memory_order_relaxed);
+    }
+    return true;
+  }
+
+  // 0 if the memory could not be had.
+  std::uint32_t capacity() const noexcept { return capacity_; }
+
+  // Approximate while others push and pop; counts slots that are still being filled.
+  std::uint32_t size() const noexcept {
+    const std::uint64_t head = head_.position.load(std::memory_order_relaxed);
+    const std::uint64_t tail = tail_.position.load(std::memory_order_relaxed) & ~kClosed;
+    if (tail <= head) return 0;
+    return tail - head < capacity_ ? static_cast<std::uint32_t>(tail - head) : capacity_;
+  }
+
+  // The greatest size a producer has seen after its push. Never above capacity().
+  std::uint32_t high_water() const noexcept {
+    return static_cast<std::uint32_t>(tail_.high_water.load(std::memory_order_relaxed));
+  }
+
+  // Values popped since construction.
+  std::uint64_t passed() const noexcept {
+    return head_.position.load(std::memory_order_relaxed) - head_.start;
+  }
+
+  // From here on every push fails; what has been claimed before still arrives. Idempotent.
+  void close() noexcept {
+    // Seq_cst: a consumer that is about to sleep sees it (Parker), like any other work.
+    tail_.position.fetch_or(kClosed, std::memory_order_seq_cst);
+  }
+
+  bool closed() const noexcept {
+    // Acquire: pairs with close().
+    return (tail_.position.load(std::memory_order_acquire) & kClosed) != 0;
+  }
+
+  // Closed, and every value that was ever pushed has been popped: nothing more will come. (closed()
+  // and an empty pop do not say that much: a push claimed before close() may still be under way.)
+  bool drained() const noexcept {
+    // Acquire: pairs with close(). Once closed the tail stands still, so this answer is final.
+    const std::uint64_t tail = tail_.position.load(std::memory_order_acquire);
+    return (tail & kClosed) != 0 &&
+           head_.position.load(std::memory_order_relaxed) == (tail & ~kClosed);
+  }
+
+  // What a queue of this capacity allocates, beside sizeof(MpmcQueue).
+  static constexpr std::size_t bytes(std::uint32_t capacity) noexcept {
+    return std::size_t{round_up(capacity)} * sizeof(Slot);
+  }
+
+ private:
+  // Of the tail: set by close(). The compare-and-swap that claims slots fails on it, so a push that
+  // starts after close() returned cannot succeed.
+  static constexpr std::uint64_t kClosed = std::uint64_t{1} << 63;
+
+  // Sequence p: free for the value of position p. Sequence p + 1: holds it.
+  struct Slot {
+    std::atomic<std::uint64_t> sequence;
+    T value;
+  };
+  static_assert(sizeof(T) > 8 || sizeof(Slot) == 16);
+
+  struct alignas(kCacheLineBytes) Head {
+    std::atomic<std::uint64_t> position;
+    std::uint64_t start;
+  };
+  struct alignas(kCacheLineBytes) Tail {
+    std::atomic<std::uint64_t> position;
+    std::atomic<std::uint64_t> head_seen;
+    std::atomic<std::int64_t> high_water;
+  };
+
+  static constexpr std::uint32_t round_up(std::uint32_t capacity) noexcept {
+    return capacity < 2              ? 2
+           : capacity > kMaxCapacity ? kMaxCapacity
+                                     : std::bit_ceil(capacity);
+  }
+
+  static std::uint32_t clamp(std::size_t count) noexcept {
+    return count < kMaxCapacity ? static_cast<std::uint32_t>(count) : kMaxCapacity;
+  }
+
+  // How many slots from `position` on are `offset` past their position, at most `wanted`. A claim by
+  // compare-and-swap from `position` cannot be wrong: a slot leaves that state only when it is
+  // claimed, and positions never repeat. If none: lead < 0 means that the slot is not ready yet,
+  // lead > 0 that the caller's position is old.
+  std::uint32_t ready_run(std::uint64_t position, std::uint64_t offset, std::uint32_t wanted,
+                          std::int64_t& lead) const noexcept {
+    std::uint32_t run = 0;
+    do {
+      const std::uint64_t expected = position + run + offset;
+      // Acquire: pairs with the release stores of try_push_many() and try_pop_many().
+      const std::uint64_t sequence =
+          slots_[(position + run) & mask_].sequence.load(std::memory_order_acquire);
+      lead = static_cast<std::int64_t>(sequence - expected);
+      if (lead != 0) break;
+    } while (++run < wanted);
+    return run;
+  }
+
+  // The consumers' line is read only if the queue looks deeper than ever by an old look at it.
+  void note_depth(std::uint64_t tail) noexcept {
+    std::int64_t highest = tail_.high_water.load(std::memory_order_relaxed);
+    const auto depth_from = [tail](std::uint64_t head) {
+      return static_cast<std::int64_t>(tail - head);
+    };
+    if (depth_from(tail_.head_seen.load(std::memory_order_relaxed)) <= highest) return;
+    const std::uint64_t head = head_.position.load(std::memory_order_relaxed);
+    tail_.head_seen.store(head, std::memory_order_relaxed);
+    while (depth_from(head) > highest &&
+           !tail_.high_water.compare_exchange_weak(highest, depth_from(head),
+                                                   std::memory_order_relaxed)) {
+    }
+  }
+
+  // Read by everybody, written by nobody after construction.
+  alignas(kCacheLineBytes) Slot* slots_;
+  std::uint64_t mask_ = 0;
+  std::uint32_t capacity_ = 0;
+  alignas(Slot) std::byte none_[sizeof(Slot)];
+  Head head_;
+  Tail tail_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "millrace/base/cache_line.h"
+
+namespace millrace {
+
+// The index protocol of a ring with one producer and one consumer; the slots are elsewhere (often in
+// memory shared with JavaScript) and slot i is `position & mask()`. One thread calls the producer's
+// members, one the consumer's; the last group is for anybody. Owns two cache lines, one a side.
+// Constant time; the other side's line is read only when the remembered index does not suffice.
+//
+// Positions count slots since the start and never wrap in practice (64 bits); all `capacity` slots
+// are usable.
+class SpscCursor {
+ public:
+  // REQUIRES: capacity is a power of two, 1 to 2^31.
+  explicit SpscCursor(std::uint32_t capacity, std::uint64_t start = 0) noexcept
+      : producer_{start, start, capacity}, consumer_{start, start, capacity} {}
+  SpscCursor(const SpscCursor&) = delete;
+  SpscCursor& operator=(const SpscCursor&) = delete;
+
+  // Producer: slots that may be written from write_position() on. Looks at the consumer's index
+  // only if fewer than `wanted` are known to be free; the answer may be below what is really free,
+  // but not below `wanted` if that many are.
+  std::uint32_t writable(std::uint32_t wanted = 1) noexcept {
+    const std::uint64_t position = write_position();
+    std::uint32_t room = producer_.capacity - distance(producer_.seen, position);
+    if (room < wanted) {
+      // Seq_cst: pairs with release(), also as the second look after a "paused" announcement.
+      producer_.seen = consumer_.position.load(std::memory_order_seq_cst);
+      room = producer_.capacity - distance(producer_.seen, position);
+    }
+    return room;
+  }
+
+  std::uint64_t write_position() const noexcept {
+    return producer_.position.load(std::memory_order_relaxed);
+  }
+
+  // Producer: hands over the next `count` slots. REQUIRES: count <= writable().
+  void publish(std::uint32_t count) noexcept {
+    // Seq_cst read-modify-write: pairs with readable(), also as the look after the consumer has
+    // announced its sleep (Parker::unpark_published).
+    producer_.position.exchange(write_position() + count, std::memory_order_seq_cst);
+  }
+
+  // Consumer: slots that may be read from read_position() on; see writable().
+  std::uint32_t readable(std::uint32_t wanted = 1) noexcept {
+    const std::uint64_t position = read_position();
+    std::uint32_t ready = distance(position, consumer_.seen);
+    if (ready < wanted) {
+      // Seq_cst: pairs with publish().
+      consumer_.seen = producer_.position.load(std::memory_order_seq_cst);
+      ready = distance(position, consumer_.seen);
+    }
+    return ready;
+  }
+
+  std::uint64_t read_position() const noexcept {
+    return consumer_.position.load(std::memory_order_relaxed);
+  }
+
+  // Consumer: gives back the oldest `count` slots. REQUIRES: count <= readable().
+  void release(std::uint32_t count) noexcept {
+    // Seq_cst read-modify-write: pairs with writable(). A drainer frees room with it before it
+    // looks at the producer's "paused" word.
+    consumer_.position.exchange(read_position() + count, std::memory_order_seq_cst);
+  }
+
+  // Any thread. Acquire: pairs with publish() and release(), for whoever reads the slots by them.
+  std::uint64_t published() const noexcept {
+    return producer_.position.load(std::memory_order_acquire);
+  }
+  std::uint64_t released() const noexcept {
+    return consumer_.position.load(std::memory_order_acquire);
+  }
+
+  // Any thread: slots in use, a moment ago. Exact for either side when the other stands still.
+  std::uint32_t depth() const noexcept {
+    const std::uint64_t first = released();  // before published(), so that depth is never negative
+    const std::uint64_t depth = published() - first;
+    return depth < capacity() ? static_cast<std::uint32_t>(depth) : capacity();
+  }
+
+  std::uint32_t capacity() const noexcept { return producer_.capacity; }
+  std::uint32_t mask() const noexcept { return producer_.capacity - 1; }
+
+ private:
+  // `seen` and the copy of the capacity belong to the side whose line they are on.
+  struct alignas(kCacheLineBytes) Side {
+    std::atomic<std::uint64_t> position;
+    std::uint64_t seen;
+    std::uint32_t capacity;
+  };
+
+  static std::uint32_t distance(std::uint64_t from, std::uint64_t to) noexcept {
+    return static_cast<std::uint32_t>(to - from);
+  }
+
+  Side producer_;
+  Side consumer_;
+};
+
+}  // namespace millrace
