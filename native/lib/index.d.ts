@@ -1,0 +1,76 @@
+/** Absolute path of the folder to give a compiler as `-I`: it holds `millrace/…`. */
+export const includeDir: string;
+
+/** Absolute path of the folder with `MillraceAddon.cmake`, for `CMAKE_MODULE_PATH`. */
+export const cmakeDir: string;
+
+/** What a `binding.gyp` names as its dependency, relative to the working directory. */
+export const gypTarget: string;
+
+/**
+ * Loads the addon of a package: a shipped binary in `prebuilds/` or the one its install script built.
+ *
+ * @param packageRoot - absolute path of the folder that holds the package's package.json
+ * @returns the addon's exports, taken to be of type `T`
+ * @throws Error `ERR_ADDON_NOT_BUILT`, whose message is the command that cures it
+ * @throws Error `ERR_UNSUPPORTED_PLATFORM` anywhere but on Linux
+ */
+export function loadAddon<T>(packageRoot: string): T;
+
+export interface CodedErrorOptions {
+  /** The class to make, `Error` by default. */
+  ErrorType?: new (message: string, options?: ErrorOptions) => Error;
+  cause?: unknown;
+  /** Anything else becomes a property of the error. */
+  [property: string]: unknown;
+}
+
+/** An error with a `code`, by which users tell it from others. */
+export function codedError<Code extends string>(
+  code: Code,
+  message: string,
+  options?: CodedErrorOptions,
+): Error & { code: Code };
+
+export interface IntegerRange {
+  min?: number;
+  max?: number;
+}
+
+/**
+ * An optional integer: `undefined` gives the default, which is not checked.
+ *
+ * @param name - as the user wrote it, dotted: `options.capacity`
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` if it is no number
+ * @throws RangeError `ERR_OUT_OF_RANGE` if it is no integer or outside of [min, max]
+ */
+export function integerOption(name: string, value: unknown, range: IntegerRange & { default: number }): number;
+export function integerOption(
+  name: string,
+  value: unknown,
+  range: IntegerRange & { default: number | undefined },
+): number | undefined;
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` (NaN and fractions too) */
+export function checkInteger(name: string, value: unknown, min?: number, max?: number): number;
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` (NaN too) */
+export function checkNumber(name: string, value: unknown, min?: number, max?: number): number;
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE` */
+export function checkBoolean(name: string, value: unknown): boolean;
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE` */
+export function checkString(name: string, value: unknown): string;
+
+/** @throws TypeError `ERR_INVALID_ARG_VALUE` if the value is not one of the list */
+export function checkOneOf<const T>(name: string, value: unknown, list: readonly T[]): T;
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE` */
+export function checkFunction<T>(name: string, value: T): T & ((...args: never[]) => unknown);
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE` if it is no Uint8Array (a Buffer is one) */
+export function checkBytes(name: string, value: unknown): Uint8Array<ArrayBufferLike>;
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE` for anything but an object: null and arrays too */
+export function checkObject<T>(name: string, value: T): T & object;

@@ -1,0 +1,11 @@
+'use strict';
+
+const path = require('node:path');
+
+const root = path.dirname(__dirname);
+
+module.exports = {
+  includeDir: path.join(root, 'include'),
+  cmakeDir: path.join(root, 'cmake'),
+  gypTarget: `${path.join(root, 'millrace.gyp')}:millrace_core`,
+};
