@@ -100,9 +100,7 @@ class alignas(kCacheLineBytes) Parker {
 
   // The consumer may have left, and even freed the parker, before this call: then the kernel finds
   // nobody at the address.
-  void wake() noexcept {
-    syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
-  }
+  void wake() noexcept { syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0); }
 
   std::atomic<std::uint32_t> state_{kAwake};
   static_assert(sizeof(std::atomic<std::uint32_t>) == 4, "the kernel waits on four bytes");

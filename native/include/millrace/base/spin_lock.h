@@ -39,7 +39,8 @@ class SpinLock {
 
   void lock() noexcept {
     // Acquire: pairs with the release in unlock().
-    if (locked_.exchange(1, std::memory_order_acquire) == 0) [[likely]] return;
+    if (locked_.exchange(1, std::memory_order_acquire) == 0) [[likely]]
+      return;
     SpinBackoff backoff;
     do {
       // The line stays shared while the owner works: only loads until it looks free.

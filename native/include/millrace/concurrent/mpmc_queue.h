@@ -14,16 +14,16 @@
 namespace millrace {
 
 // A bounded queue for small values: any number of producers and consumers, first in first out by
-// order of claim. Every member may be called from any thread. Owns its slots (bytes()), allocated at
-// construction and never again. Costs two locked instructions a push-pop pair; a batch claims a whole
-// run of slots with one.
+// order of claim. Every member may be called from any thread. Owns its slots (bytes()), allocated
+// at construction and never again. Costs two locked instructions a push-pop pair; a batch claims a
+// whole run of slots with one.
 //
-// Algorithm: Dmitry Vyukov's bounded MPMC queue; the run claims are ours. Nothing here blocks, but it
-// is not lock-free: a thread that is suspended between its claim and its hand-over holds back the one
-// slot it claimed. Until it goes on, consumers find the queue empty at a slot that is being filled,
-// and producers, a lap later, find it full at a slot that is being emptied, *even if every other slot
-// is free*. With a single consumer the second cannot happen; with several, a queue of keys that
-// "cannot be full" must be pushed to with push_assured().
+// Algorithm: Dmitry Vyukov's bounded MPMC queue; the run claims are ours. Nothing here blocks, but
+// it is not lock-free: a thread that is suspended between its claim and its hand-over holds back
+// the one slot it claimed. Until it goes on, consumers find the queue empty at a slot that is being
+// filled, and producers, a lap later, find it full at a slot that is being emptied, *even if every
+// other slot is free*. With a single consumer the second cannot happen; with several, a queue of
+// keys that "cannot be full" must be pushed to with push_assured().
 template <class T>
 class MpmcQueue {
   static_assert(std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T>);
@@ -37,7 +37,7 @@ class MpmcQueue {
       : head_{{start}, start}, tail_{{start}, {start}, {0}} {
     const std::uint32_t rounded = round_up(capacity);
     slots_ = static_cast<Slot*>(
-        ::operator new(bytes(rounded), std::align_val_t{kCacheLineBytes}, std::nothrow));
+        ::operator new (bytes(rounded), std::align_val_t{kCacheLineBytes}, std::nothrow));
     if (slots_ == nullptr) {
       slots_ = new (&none_) Slot{start, T{}};
       close();
@@ -52,13 +52,14 @@ class MpmcQueue {
   MpmcQueue(const MpmcQueue&) = delete;
   MpmcQueue& operator=(const MpmcQueue&) = delete;
   ~MpmcQueue() {
-    if (capacity_ != 0) ::operator delete(slots_, std::align_val_t{kCacheLineBytes});
+    if (capacity_ != 0) ::operator delete (slots_, std::align_val_t{kCacheLineBytes});
   }
 
   // False when full or closed.
   bool try_push(T value) noexcept { return try_push_many(std::span<const T>(&value, 1)) == 1; }
 
-  // Pushes a prefix of `values`, adjacent in the queue, and returns its length: 0 when full or closed.
+  // Pushes a prefix of `values`, adjacent in the queue, and returns its length: 0 when full or
+  // closed.
   std::uint32_t try_push_many(std::span<const T> values) noexcept {
     const std::uint32_t wanted = clamp(values.size());
     std::uint64_t position = tail_.position.load(std::memory_order_relaxed);
@@ -74,9 +75,8 @@ class MpmcQueue {
         position = tail_.position.load(std::memory_order_relaxed);
       }
       // Relaxed: the slots' sequences order the values. Fails if somebody claimed, or closed.
-    } while (!tail_.position.compare_exchange_weak(position, position + run,
-                                                   std::memory_order_relaxed,
-                                                   std::memory_order_relaxed));
+    } while (!tail_.position.compare_exchange_weak(
+        position, position + run, std::memory_order_relaxed, std::memory_order_relaxed));
     for (std::uint32_t i = 0; i < run; ++i) {
       Slot& slot = slots_[(position + i) & mask_];
       slot.value = values[i];
@@ -117,9 +117,8 @@ class MpmcQueue {
         position = head_.position.load(std::memory_order_relaxed);
       }
       // Relaxed: the slots' sequences order the values.
-    } while (!head_.position.compare_exchange_weak(position, position + run,
-                                                   std::memory_order_relaxed,
-                                                   std::memory_order_relaxed));
+    } while (!head_.position.compare_exchange_weak(
+        position, position + run, std::memory_order_relaxed, std::memory_order_relaxed));
     for (std::uint32_t i = 0; i < run; ++i) {
       Slot& slot = slots_[(position + i) & mask_];
       out[i] = slot.value;
@@ -175,6 +174,8 @@ class MpmcQueue {
 
   // Closed, and every value that was ever pushed has been popped: nothing more will come. (closed()
   // and an empty pop do not say that much: a push claimed before close() may still be under way.)
+  // A consumer sleeps until can_pop() || closed(), not until drained(): the pop that drains a queue
+  // wakes nobody.
   bool drained() const noexcept {
     // Acquire: pairs with close(). Once closed the tail stands still, so this answer is final.
     const std::uint64_t tail = tail_.position.load(std::memory_order_acquire);
@@ -210,17 +211,15 @@ class MpmcQueue {
   };
 
   static constexpr std::uint32_t round_up(std::uint32_t capacity) noexcept {
-    return capacity < 2              ? 2
-           : capacity > kMaxCapacity ? kMaxCapacity
-                                     : std::bit_ceil(capacity);
+    return capacity < 2 ? 2 : capacity > kMaxCapacity ? kMaxCapacity : std::bit_ceil(capacity);
   }
 
   static std::uint32_t clamp(std::size_t count) noexcept {
     return count < kMaxCapacity ? static_cast<std::uint32_t>(count) : kMaxCapacity;
   }
 
-  // How many slots from `position` on are `offset` past their position, at most `wanted`. A claim by
-  // compare-and-swap from `position` cannot be wrong: a slot leaves that state only when it is
+  // How many slots from `position` on are `offset` past their position, at most `wanted`. A claim
+  // by compare-and-swap from `position` cannot be wrong: a slot leaves that state only when it is
   // claimed, and positions never repeat. If none: lead < 0 means that the slot is not ready yet,
   // lead > 0 that the caller's position is old.
   std::uint32_t ready_run(std::uint64_t position, std::uint64_t offset, std::uint32_t wanted,

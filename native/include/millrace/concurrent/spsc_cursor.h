@@ -7,10 +7,11 @@
 
 namespace millrace {
 
-// The index protocol of a ring with one producer and one consumer; the slots are elsewhere (often in
-// memory shared with JavaScript) and slot i is `position & mask()`. One thread calls the producer's
-// members, one the consumer's; the last group is for anybody. Owns two cache lines, one a side.
-// Constant time; the other side's line is read only when the remembered index does not suffice.
+// The index protocol of a ring with one producer and one consumer; the slots are elsewhere (often
+// in memory shared with JavaScript) and slot i is `position & mask()`. One thread calls the
+// producer's members, one the consumer's; the last group is for anybody. Owns two cache lines, one
+// a side. Constant time; the other side's line is read only when the remembered index does not
+// suffice.
 //
 // Positions count slots since the start and never wrap in practice (64 bits); all `capacity` slots
 // are usable.
