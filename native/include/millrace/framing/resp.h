@@ -1,0 +1,260 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+
+#include "millrace/framing/frame.h"
+#include "millrace/framing/framing_options.h"
+#include "millrace/framing/inline_request.h"
+
+namespace millrace {
+
+// Requests of the Redis protocol (RESP2): "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", or a line of words. The
+// payload is the whole request, the parts are its arguments. Empty requests are skipped, as Redis
+// does. Replies are not a framing of their own: "+OK" is an inline request of one word.
+//
+// Where it differs from Redis: max_bytes is for a whole request, not for an argument; the CRLF
+// behind a bulk is checked; a NUL in an inline request is a character like any other.
+class RespScanner {
+ public:
+  RespScanner(const FramingOptions& options, std::uint8_t* bytes, std::uint32_t size,
+              FramingState& state, std::span<Part> parts, Frame& frame, std::uint32_t& needed,
+              FrameError& error)
+      : options_(options),
+        bytes_(bytes),
+        // What lies beyond the largest request is not looked at: then it makes no difference
+        // whether the bytes came in one chunk or in many.
+        size_(std::min(size, options.max_bytes)),
+        state_(state),
+        parts_(parts),
+        frame_(frame),
+        needed_(needed),
+        error_(error) {}
+
+  ScanResult scan() {
+    if (size_ == 0) return unfinished(1);
+    return bytes_[0] == '*' ? scan_array() : scan_inline();
+  }
+
+ private:
+  static constexpr std::uint32_t kMaxLineBytes = 64 * 1024;
+  // "$0\r\n\r\n"
+  static constexpr std::uint64_t kMinArgumentBytes = 6;
+
+  enum class Header : std::uint8_t { kWhole, kUnfinished, kTooLong, kInvalid };
+
+  ScanResult fail(FrameError what, std::uint64_t detail = 0) {
+    return frame_error(state_, error_, what, detail);
+  }
+
+  // `least` is what the request is known to need, at most max_bytes.
+  ScanResult unfinished(std::uint32_t least) {
+    if (size_ == options_.max_bytes) return fail(FrameError::kRequestTooLarge, size_ + 1ull);
+    needed_ = std::max(least, size_ + 1);
+    return ScanResult::kIncomplete;
+  }
+
+  ScanResult skip(std::uint32_t bytes) {
+    frame_ = {0, 0, bytes, 0};
+    state_ = {};
+    return ScanResult::kSkipped;
+  }
+
+  ScanResult scan_inline() {
+    const std::uint32_t limit = std::min(size_, kMaxLineBytes + 2);
+    const void* found = limit > state_.scanned
+                            ? std::memchr(bytes_ + state_.scanned, '\n', limit - state_.scanned)
+                            : nullptr;
+    if (found == nullptr) {
+      if (size_ > kMaxLineBytes && !(size_ == kMaxLineBytes + 1 && bytes_[size_ - 1] == '\r')) {
+        return fail(FrameError::kTooBigInline);
+      }
+      state_.scanned = size_;
+      return unfinished(size_ + 1);
+    }
+    const auto newline =
+        static_cast<std::uint32_t>(static_cast<const std::uint8_t*>(found) - bytes_);
+    const std::uint32_t length = newline > 0 && bytes_[newline - 1] == '\r' ? newline - 1 : newline;
+    if (length > kMaxLineBytes) return fail(FrameError::kTooBigInline);
+
+    InlineRequest request(bytes_, length);
+    if (!request.check(parts_)) return fail(FrameError::kUnbalancedQuotes);
+    if (request.count() == 0) return skip(newline + 1);
+    if (request.count() > options_.max_arguments) return fail(FrameError::kTooManyArguments);
+    frame_ = {0, newline + 1, newline + 1, request.count()};
+    if (request.count() > parts_.size()) {
+      state_.scanned = newline;
+      return ScanResult::kPartsFull;
+    }
+    if (request.quoted()) request.write(parts_);
+    state_ = {};
+    return ScanResult::kFrame;
+  }
+
+  ScanResult scan_array() {
+    const bool resumed = state_.arguments != 0;
+    if (!resumed) {
+      std::int64_t count;
+      std::uint32_t end;
+      switch (read_header(0, count, end)) {
+        case Header::kUnfinished:
+          return unfinished(size_ + 1);
+        case Header::kTooLong:
+          return fail(FrameError::kTooBigMultibulkCount);
+        case Header::kInvalid:
+          return fail(FrameError::kInvalidMultibulkLength);
+        case Header::kWhole:
+          break;
+      }
+      if (count <= 0) return skip(end);
+      if (count > options_.max_arguments) return fail(FrameError::kTooManyArguments);
+      state_.arguments = state_.arguments_left = static_cast<std::uint32_t>(count);
+      state_.position = end;
+      const std::uint64_t least = end + kMinArgumentBytes * state_.arguments;
+      if (least > options_.max_bytes) return fail(FrameError::kRequestTooLarge, least);
+    }
+
+    const ScanResult result = scan_arguments();
+    if (result != ScanResult::kFrame) return result;
+    const std::uint32_t count = state_.arguments;
+    frame_ = {0, state_.position, state_.position, count};
+    state_ = {};
+    if (count > parts_.size()) return ScanResult::kPartsFull;
+    // The parts of earlier calls are gone: walk the headers again, now that all is there.
+    return resumed ? scan_array() : ScanResult::kFrame;
+  }
+
+  // Goes on at state_.position. kFrame: all arguments are there, and those that this call came
+  // past are in parts_.
+  ScanResult scan_arguments() {
+    const std::uint32_t arguments = state_.arguments;
+    std::uint32_t left = state_.arguments_left;
+    std::uint32_t position = state_.position;
+    std::uint32_t body = state_.body_bytes;
+    bool body_known = state_.body_known != 0;
+    while (left > 0) {
+      if (!body_known) {
+        if (position == size_) return suspend(position, left, position + kMinArgumentBytes * left);
+        if (bytes_[position] != '$') return fail(FrameError::kExpectedBulk, bytes_[position]);
+        std::int64_t value;
+        std::uint32_t end;
+        switch (read_header(position, value, end)) {
+          case Header::kUnfinished:
+            return suspend(position, left, position + kMinArgumentBytes * left);
+          case Header::kTooLong:
+            return fail(FrameError::kTooBigBulkCount);
+          case Header::kInvalid:
+            return fail(FrameError::kInvalidBulkLength);
+          case Header::kWhole:
+            break;
+        }
+        if (value < 0 || value > options_.max_bytes) return fail(FrameError::kInvalidBulkLength);
+        position = end;
+        body = static_cast<std::uint32_t>(value);
+      }
+      const std::uint64_t end = std::uint64_t{position} + body + 2;
+      const std::uint64_t least = end + kMinArgumentBytes * (left - 1);
+      if (least > options_.max_bytes) return fail(FrameError::kRequestTooLarge, least);
+      if (end > size_) {
+        state_.body_bytes = body;
+        state_.body_known = 1;
+        return suspend(position, left, least);
+      }
+      const auto next = static_cast<std::uint32_t>(end);
+      if (bytes_[next - 2] != '\r' || bytes_[next - 1] != '\n') {
+        return fail(FrameError::kUnterminatedBulk);
+      }
+      const std::uint32_t index = arguments - left;
+      if (index < parts_.size()) parts_[index] = {position, body};
+      position = next;
+      --left;
+      body_known = false;
+    }
+    state_.position = position;
+    return ScanResult::kFrame;
+  }
+
+  ScanResult suspend(std::uint32_t position, std::uint32_t left, std::uint64_t least) {
+    if (state_.position != position) {
+      state_.position = position;
+      state_.scanned = std::max(state_.scanned, position);
+    }
+    state_.arguments_left = left;
+    return unfinished(
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(least, options_.max_bytes)));
+  }
+
+  // The number in the header line that starts with a type byte at `at`; `end` is behind its CRLF.
+  Header read_header(std::uint32_t at, std::int64_t& value, std::uint32_t& end) {
+    std::uint32_t i = at + 1;
+    if (state_.scanned <= i) {
+      // Nearly every header: a few digits, and all of it there.
+      const std::uint32_t stop = std::min(size_, i + 9);
+      std::uint32_t number = 0;
+      while (i < stop) {
+        const std::uint32_t digit = bytes_[i] - std::uint32_t{'0'};
+        if (digit > 9) break;
+        number = number * 10 + digit;
+        ++i;
+      }
+      const bool canonical = i == at + 2 || (i > at + 2 && bytes_[at + 1] != '0');
+      if (canonical && i + 1 < size_ && bytes_[i] == '\r' && bytes_[i + 1] == '\n') {
+        value = number;
+        end = i + 2;
+        return Header::kWhole;
+      }
+    }
+    return read_unusual_header(at, value, end);
+  }
+
+  // Negative, longer than nine digits, wrong, or not all there.
+  Header read_unusual_header(std::uint32_t at, std::int64_t& value, std::uint32_t& end) {
+    const std::uint32_t from = std::max(state_.scanned, at + 1);
+    const std::uint32_t limit = std::min(size_, at + kMaxLineBytes + 1);
+    const void* found = from < limit ? std::memchr(bytes_ + from, '\r', limit - from) : nullptr;
+    if (found == nullptr) {
+      state_.scanned = size_;
+      return size_ - at > kMaxLineBytes ? Header::kTooLong : Header::kUnfinished;
+    }
+    const auto cr = static_cast<std::uint32_t>(static_cast<const std::uint8_t*>(found) - bytes_);
+    if (cr + 1 == size_) {
+      state_.scanned = cr;
+      return Header::kUnfinished;
+    }
+    end = cr + 2;
+    const bool valid = bytes_[cr + 1] == '\n' && parse_integer(at + 1, cr, value);
+    return valid ? Header::kWhole : Header::kInvalid;
+  }
+
+  // Decimal as Redis writes it: no plus sign, no blanks, no leading zeros, 64 bits.
+  bool parse_integer(std::uint32_t from, std::uint32_t to, std::int64_t& value) const {
+    const bool negative = from < to && bytes_[from] == '-';
+    if (negative) ++from;
+    if (from == to || to - from > 19) return false;
+    if (bytes_[from] == '0' && (negative || to - from > 1)) return false;
+    std::uint64_t number = 0;
+    for (; from < to; ++from) {
+      const std::uint32_t digit = bytes_[from] - std::uint32_t{'0'};
+      if (digit > 9) return false;
+      number = number * 10 + digit;
+    }
+    constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    if (number > kMax + (negative ? 1 : 0)) return false;
+    value = static_cast<std::int64_t>(negative ? 0 - number : number);
+    return true;
+  }
+
+  const FramingOptions& options_;
+  std::uint8_t* bytes_;
+  std::uint32_t size_;
+  FramingState& state_;
+  std::span<Part> parts_;
+  Frame& frame_;
+  std::uint32_t& needed_;
+  FrameError& error_;
+};
+
+}  // namespace millrace
