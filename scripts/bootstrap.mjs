@@ -33,7 +33,7 @@ async function install() {
 }
 
 async function buildAddons() {
-  const { buildAddon } = createRequire(import.meta.url)('../native/lib/build/build-addon.js');
+  const { buildAddon } = createRequire(import.meta.url)('../native/lib/compile/build-addon.js');
   const all = packages();
   let next = 0;
   const buildRest = async () => {

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { isInstalled, run } from './run.mjs';
 import { nativeFolder } from './workspace.mjs';
 
-const { findCompiler } = createRequire(import.meta.url)('../native/lib/build/compiler.js');
+const { findCompiler } = createRequire(import.meta.url)('../native/lib/compile/compiler.js');
 const jobs = () => String(os.availableParallelism());
 
 /** How many TEST, TEST_F, TEST_P and TYPED_TEST the sources hold: what is skipped where they cannot be built. */

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { packages } from './workspace.mjs';
 
-const { findCompiler, missingCompiler } = createRequire(import.meta.url)('../native/lib/build/compiler.js');
+const { findCompiler, missingCompiler } = createRequire(import.meta.url)('../native/lib/compile/compiler.js');
 
 /** The one line that says what is missing and how to get it; undefined if nothing is. */
 export function missingRequirement() {

@@ -2,7 +2,7 @@
 'use strict';
 
 const path = require('node:path');
-const { buildAddon } = require('../lib/build/build-addon.js');
+const { buildAddon } = require('../lib/compile/build-addon.js');
 
 const usage = `Usage: millrace-native build [--force] [FOLDER]
 
