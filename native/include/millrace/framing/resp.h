@@ -95,55 +95,62 @@ class RespScanner {
   }
 
   ScanResult scan_array() {
-    const bool resumed = state_.arguments != 0;
-    if (!resumed) {
-      std::int64_t count;
-      std::uint32_t end;
-      switch (read_header(0, count, end)) {
-        case Header::kUnfinished:
-          return unfinished(size_ + 1);
-        case Header::kTooLong:
-          return fail(FrameError::kTooBigMultibulkCount);
-        case Header::kInvalid:
-          return fail(FrameError::kInvalidMultibulkLength);
-        case Header::kWhole:
-          break;
-      }
-      if (count <= 0) return skip(end);
-      if (count > options_.max_arguments) return fail(FrameError::kTooManyArguments);
-      state_.arguments = state_.arguments_left = static_cast<std::uint32_t>(count);
-      state_.position = end;
-      const std::uint64_t least = end + kMinArgumentBytes * state_.arguments;
-      if (least > options_.max_bytes) return fail(FrameError::kRequestTooLarge, least);
+    if (state_.arguments != 0) [[unlikely]]
+      return resume_array();
+    std::int64_t count;
+    std::uint32_t end;
+    switch (read_header(0, count, end)) {
+      case Header::kUnfinished:
+        return unfinished(size_ + 1);
+      case Header::kTooLong:
+        return fail(FrameError::kTooBigMultibulkCount);
+      case Header::kInvalid:
+        return fail(FrameError::kInvalidMultibulkLength);
+      case Header::kWhole:
+        break;
     }
-
-    const ScanResult result = scan_arguments();
-    if (result != ScanResult::kFrame) return result;
-    const std::uint32_t count = state_.arguments;
-    frame_ = {0, state_.position, state_.position, count};
-    state_ = {};
-    if (count > parts_.size()) return ScanResult::kPartsFull;
-    // The parts of earlier calls are gone: walk the headers again, now that all is there.
-    return resumed ? scan_array() : ScanResult::kFrame;
+    if (count <= 0) return skip(end);
+    if (count > options_.max_arguments) return fail(FrameError::kTooManyArguments);
+    const auto arguments = static_cast<std::uint32_t>(count);
+    const std::uint64_t least = end + kMinArgumentBytes * arguments;
+    if (least > options_.max_bytes) return fail(FrameError::kRequestTooLarge, least);
+    return scan_arguments({.position = end, .arguments = arguments, .left = arguments});
   }
 
-  // Goes on at state_.position. kFrame: all arguments are there, and those that this call came
-  // past are in parts_.
-  ScanResult scan_arguments() {
-    const std::uint32_t arguments = state_.arguments;
-    std::uint32_t left = state_.arguments_left;
-    std::uint32_t position = state_.position;
-    std::uint32_t body = state_.body_bytes;
-    bool body_known = state_.body_known != 0;
-    while (left > 0) {
-      if (!body_known) {
-        if (position == size_) return suspend(position, left, position + kMinArgumentBytes * left);
-        if (bytes_[position] != '$') return fail(FrameError::kExpectedBulk, bytes_[position]);
+  // The parts of earlier calls are gone: once all is there the headers are walked again.
+  ScanResult resume_array() {
+    const ScanResult result = scan_arguments({.position = state_.position,
+                                              .arguments = state_.arguments,
+                                              .left = state_.arguments_left,
+                                              .body = state_.body_bytes,
+                                              .body_known = state_.body_known != 0});
+    return result == ScanResult::kFrame ? scan_array() : result;
+  }
+
+  // How far into a request the walk has come.
+  struct Walk {
+    std::uint32_t position;
+    std::uint32_t arguments;
+    std::uint32_t left;
+    std::uint32_t body = 0;
+    bool body_known = false;
+  };
+
+  // kFrame: all arguments are there, and those that this call came past are in parts_.
+  ScanResult scan_arguments(Walk walk) {
+    while (walk.left > 0) {
+      if (!walk.body_known) {
+        if (walk.position == size_) {
+          return suspend(walk, walk.position + kMinArgumentBytes * walk.left);
+        }
+        if (bytes_[walk.position] != '$') {
+          return fail(FrameError::kExpectedBulk, bytes_[walk.position]);
+        }
         std::int64_t value;
-        std::uint32_t end;
-        switch (read_header(position, value, end)) {
+        std::uint32_t behind;
+        switch (read_header(walk.position, value, behind)) {
           case Header::kUnfinished:
-            return suspend(position, left, position + kMinArgumentBytes * left);
+            return suspend(walk, walk.position + kMinArgumentBytes * walk.left);
           case Header::kTooLong:
             return fail(FrameError::kTooBigBulkCount);
           case Header::kInvalid:
@@ -152,47 +159,45 @@ class RespScanner {
             break;
         }
         if (value < 0 || value > options_.max_bytes) return fail(FrameError::kInvalidBulkLength);
-        position = end;
-        body = static_cast<std::uint32_t>(value);
+        walk.position = behind;
+        walk.body = static_cast<std::uint32_t>(value);
+        walk.body_known = true;
       }
-      const std::uint64_t end = std::uint64_t{position} + body + 2;
-      const std::uint64_t least = end + kMinArgumentBytes * (left - 1);
+      const std::uint64_t end = std::uint64_t{walk.position} + walk.body + 2;
+      const std::uint64_t least = end + kMinArgumentBytes * (walk.left - 1);
       if (least > options_.max_bytes) return fail(FrameError::kRequestTooLarge, least);
-      if (end > size_) {
-        state_.body_bytes = body;
-        state_.body_known = 1;
-        return suspend(position, left, least);
-      }
-      const auto next = static_cast<std::uint32_t>(end);
-      if (bytes_[next - 2] != '\r' || bytes_[next - 1] != '\n') {
+      if (end > size_) return suspend(walk, least);
+      if (bytes_[end - 2] != '\r' || bytes_[end - 1] != '\n') {
         return fail(FrameError::kUnterminatedBulk);
       }
-      const std::uint32_t index = arguments - left;
-      if (index < parts_.size()) parts_[index] = {position, body};
-      position = next;
-      --left;
-      body_known = false;
+      const std::uint32_t index = walk.arguments - walk.left;
+      if (index < parts_.size()) parts_[index] = {walk.position, walk.body};
+      walk.position = static_cast<std::uint32_t>(end);
+      walk.body_known = false;
+      --walk.left;
     }
-    state_.position = position;
-    return ScanResult::kFrame;
+    frame_ = {0, walk.position, walk.position, walk.arguments};
+    state_ = {};
+    return walk.arguments > parts_.size() ? ScanResult::kPartsFull : ScanResult::kFrame;
   }
 
-  ScanResult suspend(std::uint32_t position, std::uint32_t left, std::uint64_t least) {
-    if (state_.position != position) {
-      state_.position = position;
-      state_.scanned = std::max(state_.scanned, position);
-    }
-    state_.arguments_left = left;
+  ScanResult suspend(const Walk& walk, std::uint64_t least) {
+    state_.scanned = std::max(state_.scanned, walk.position);
+    state_.position = walk.position;
+    state_.arguments = walk.arguments;
+    state_.arguments_left = walk.left;
+    state_.body_bytes = walk.body;
+    state_.body_known = walk.body_known ? 1 : 0;
     return unfinished(
         static_cast<std::uint32_t>(std::min<std::uint64_t>(least, options_.max_bytes)));
   }
 
   // The number in the header line that starts with a type byte at `at`; `end` is behind its CRLF.
   Header read_header(std::uint32_t at, std::int64_t& value, std::uint32_t& end) {
-    std::uint32_t i = at + 1;
-    if (state_.scanned <= i) {
-      // Nearly every header: a few digits, and all of it there.
-      const std::uint32_t stop = std::min(size_, i + 9);
+    // Nearly every header: a few digits, and all of it there.
+    if (state_.scanned <= at + 1) [[likely]] {
+      const std::uint32_t stop = std::min(size_, at + 10);
+      std::uint32_t i = at + 1;
       std::uint32_t number = 0;
       while (i < stop) {
         const std::uint32_t digit = bytes_[i] - std::uint32_t{'0'};
@@ -201,7 +206,7 @@ class RespScanner {
         ++i;
       }
       const bool canonical = i == at + 2 || (i > at + 2 && bytes_[at + 1] != '0');
-      if (canonical && i + 1 < size_ && bytes_[i] == '\r' && bytes_[i + 1] == '\n') {
+      if (canonical && i + 1 < size_ && bytes_[i] == '\r' && bytes_[i + 1] == '\n') [[likely]] {
         value = number;
         end = i + 2;
         return Header::kWhole;
@@ -211,7 +216,8 @@ class RespScanner {
   }
 
   // Negative, longer than nine digits, wrong, or not all there.
-  Header read_unusual_header(std::uint32_t at, std::int64_t& value, std::uint32_t& end) {
+  [[gnu::noinline]] Header read_unusual_header(std::uint32_t at, std::int64_t& value,
+                                               std::uint32_t& end) {
     const std::uint32_t from = std::max(state_.scanned, at + 1);
     const std::uint32_t limit = std::min(size_, at + kMaxLineBytes + 1);
     const void* found = from < limit ? std::memchr(bytes_ + from, '\r', limit - from) : nullptr;
