@@ -1,5 +1,8 @@
 # One program for each native/bench/NAME_bench.cc, and one target that builds them all.
-find_package(benchmark REQUIRED)
+find_package(benchmark QUIET)
+if(NOT benchmark_FOUND)
+  message(FATAL_ERROR "Google Benchmark is missing: sudo apt-get install libbenchmark-dev")
+endif()
 
 add_custom_target(benches)
 file(GLOB_RECURSE benches CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*_bench.cc")

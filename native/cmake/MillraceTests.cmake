@@ -1,5 +1,8 @@
 # One program for each native/test/NAME_test.cc, one ctest test for each TEST in it.
-find_package(GTest REQUIRED)
+find_package(GTest QUIET)
+if(NOT GTest_FOUND)
+  message(FATAL_ERROR "Google Test is missing: sudo apt-get install libgtest-dev")
+endif()
 include(GoogleTest)
 enable_testing()
 

@@ -1,0 +1,53 @@
+// npm run lint: types of the tests, ESLint, Prettier, the floors of the core, clang-format where it is installed.
+// --fix (npm run format) writes what can be mended by a program.
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { bootstrap } from './bootstrap.mjs';
+import { floorViolations } from './floors.mjs';
+import { isInstalled, run, runTool } from './run.mjs';
+import { nativeFolder, packages, root } from './workspace.mjs';
+
+const fix = process.argv.includes('--fix');
+let failures = 0;
+
+async function step(name, result) {
+  const { code } = await result;
+  console.log(`${code === 0 ? 'ok  ' : 'FAIL'} ${name}`);
+  if (code !== 0) failures++;
+}
+
+function cppSources() {
+  const folders = [
+    ...['include', 'test', 'bench'].map((name) => path.join(nativeFolder, name)),
+    ...packages().flatMap(({ folder }) => ['src', 'bench'].map((name) => path.join(folder, name))),
+  ];
+  return folders.flatMap((folder) => {
+    try {
+      const files = readdirSync(folder, { recursive: true });
+      return files.filter((file) => /\.(cc|h)$/.test(file)).map((file) => path.relative(root, path.join(folder, file)));
+    } catch {
+      return []; // Not every package has a bench.
+    }
+  });
+}
+
+function checkFloors() {
+  const violations = floorViolations();
+  for (const line of violations) console.log(line);
+  return { code: violations.length };
+}
+
+await bootstrap();
+if (!fix) {
+  await step('types of the tests', runTool('typescript/bin/tsc', ['-p', 'tsconfig.tests.json', '--pretty']));
+  await step('floors', checkFloors());
+}
+await step('eslint', runTool('eslint/bin/eslint.js', ['.', ...(fix ? ['--fix'] : [])]));
+const files = '**/*.{ts,mts,cts,js,mjs,cjs,json,yml,yaml}';
+await step('prettier', runTool('prettier/bin/prettier.cjs', [fix ? '--write' : '--check', '--log-level=warn', files]));
+if (isInstalled('clang-format')) {
+  await step('clang-format', run('clang-format', [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...cppSources()]));
+} else {
+  console.log('skip clang-format: sudo apt-get install clang-format');
+}
+process.exitCode = failures === 0 ? 0 : 1;
