@@ -1,0 +1,5 @@
+export default {
+  message(connection, message) {
+    connection.send(message);
+  },
+};

@@ -1,0 +1,7 @@
+const PONG = Buffer.from('+PONG\r\n');
+
+export default {
+  message(connection) {
+    connection.write(PONG);
+  },
+};
