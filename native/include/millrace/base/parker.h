@@ -14,9 +14,10 @@
 namespace millrace {
 
 // Where one consumer sleeps until a producer has work for it. One thread at a time may park(); any
-// thread may unpark(). Owns one cache line; no descriptor, no allocation. Costs a producer one
-// locked instruction while the consumer is awake, and a futex wake (2-4 us) when it sleeps; an idle
-// consumer uses no CPU.
+// thread may unpark(), and the parker must outlive that call, also when its consumer has found the
+// work and gone on before it. Owns one cache line; no descriptor, no allocation. Costs a producer
+// one locked instruction while the consumer is awake, and a futex wake (2-4 us) when it sleeps; an
+// idle consumer uses no CPU.
 //
 // No wake-up is lost: every change of state_ is a read-modify-write, so they have one order. A
 // producer publishes, then changes the word; the consumer changes the word, then looks for work.
@@ -98,8 +99,6 @@ class alignas(kCacheLineBytes) Parker {
     return true;
   }
 
-  // The consumer may have left, and even freed the parker, before this call: then the kernel finds
-  // nobody at the address.
   void wake() noexcept { syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0); }
 
   std::atomic<std::uint32_t> state_{kAwake};
