@@ -85,7 +85,7 @@ class FixScanner {
 
   ScanResult unfinished(std::uint32_t least) {
     if (size_ == options_.max_bytes) return fail(FrameError::kTooLarge, size_ + 1ull);
-    needed_ = std::max(least, size_ + 1);
+    needed_ = std::clamp(least, size_ + 1, options_.max_bytes);
     return ScanResult::kIncomplete;
   }
 

@@ -50,10 +50,11 @@ class RespScanner {
     return frame_error(state_, error_, what, detail);
   }
 
-  // `least` is what the request is known to need, at most max_bytes.
-  ScanResult unfinished(std::uint32_t least) {
+  // `least` bytes are what the request is known to need.
+  ScanResult unfinished(std::uint64_t least) {
     if (size_ == options_.max_bytes) return fail(FrameError::kRequestTooLarge, size_ + 1ull);
-    needed_ = std::max(least, size_ + 1);
+    needed_ =
+        static_cast<std::uint32_t>(std::clamp<std::uint64_t>(least, size_ + 1, options_.max_bytes));
     return ScanResult::kIncomplete;
   }
 
@@ -188,8 +189,7 @@ class RespScanner {
     state_.arguments_left = walk.left;
     state_.body_bytes = walk.body;
     state_.body_known = walk.body_known ? 1 : 0;
-    return unfinished(
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(least, options_.max_bytes)));
+    return unfinished(least);
   }
 
   // The number in the header line that starts with a type byte at `at`; `end` is behind its CRLF.
