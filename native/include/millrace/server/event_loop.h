@@ -1,0 +1,63 @@
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <cstdint>
+
+#include "millrace/server/pipeline_core.h"
+
+namespace millrace {
+
+// The stage that waits for events, and does nothing else: it turns each edge into keys for the
+// receiver and, where the sender said that it waits for one, for the sender (with input and output
+// registered, every input edge reports output too).
+// One thread runs step(). No allocation; one epoll_wait a batch of up to 256 edges.
+class EventLoop {
+ public:
+  explicit EventLoop(PipelineCore& core) : core_(core) {}
+
+  static constexpr std::uint32_t kEdges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  static constexpr std::uint64_t kWakeUp = 0;  // the data of a descriptor that only ends the wait
+
+  // Waits up to timeout_ms (negative: for ever) and hands on what came.
+  SystemError step(int timeout_ms) {
+    epoll_event events[256];
+    SystemError error;
+    const int found = core_.epoll.wait(events, timeout_ms, error);
+    bool receive = false;
+    bool send = false;
+    for (int i = 0; i < found; ++i) {
+      if (events[i].data.u64 == kWakeUp) continue;
+      const ConnectionKey key = ConnectionKey::unpack(events[i].data.u64);
+      ConnectionTable::Slot& slot = core_.table.slot(key.fd);
+      const std::uint32_t what = events[i].events;
+      if ((what & (EPOLLERR | EPOLLHUP)) != 0) note_hangup(key);
+      if ((what & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0 && slot.receive.admit()) {
+        core_.receive_queue.push(key);
+        receive = true;
+      }
+      // seq_cst: pairs with Sender::wait_for_edge(), which says so and then tries once more.
+      if ((what & EPOLLOUT) != 0 && slot.blocked.load(std::memory_order_seq_cst) &&
+          slot.send.admit()) {
+        core_.send_queue.push(key);
+        send = true;
+      }
+    }
+    if (receive) core_.receive_queue.wake();
+    if (send) core_.send_queue.wake();
+    return error;
+  }
+
+ private:
+  // A connection that is not being read would not notice.
+  void note_hangup(ConnectionKey key) {
+    Connection* connection = core_.table.pin(key);
+    if (connection == nullptr) return;
+    connection->events.fetch_or(kEventHangup, std::memory_order_seq_cst);
+    core_.table.unpin(*connection);
+  }
+
+  PipelineCore& core_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "millrace/server/block_store.h"
+#include "millrace/server/connection.h"
+#include "millrace/server/pipeline_options.h"
+
+namespace millrace {
+
+// Published messages that wait for a subscriber slower than they are: a chain of blocks for each such
+// connection, bounded together with its backlog by max_write_bytes. Past that the oldest go; with
+// `conflate` a message takes the place of the one of the same key, so that memory is O(keys) and a
+// slow subscriber gets fresh values. Every message that goes is counted.
+//
+//   block:  0 payload bytes   4 key, low half   8 key, high half   12 unused   16 payload
+//
+// The sender's thread. Owns no memory of its own. push() with `conflate` looks through the chain.
+class PublishedQueue {
+ public:
+  PublishedQueue(const PipelineOptions& options, PipelineCounters& counters, BlockStore& store)
+      : options_(options), counters_(counters), store_(store) {}
+
+  void push(Connection& c, const std::uint8_t* payload, std::uint32_t size, std::uint64_t key) {
+    std::uint32_t previous = kNoBlock;
+    std::uint32_t same =
+        options_.slow_consumer == SlowConsumer::kConflate ? find(c, key, previous) : kNoBlock;
+    const std::uint32_t block = store_.allocate_held(kHeader + size);
+    if (block == kNoBlock) {
+      count(counters_.published_memory);
+      return;
+    }
+    const std::uint32_t header[4] = {size, static_cast<std::uint32_t>(key),
+                                     static_cast<std::uint32_t>(key >> 32), 0};
+    std::memcpy(store_.data(block), header, kHeader);
+    std::memcpy(store_.data(block) + kHeader, payload, size);
+    charge(c, block);
+    if (same != kNoBlock) {
+      replace(c, previous, same, block);
+      count(counters_.published_conflated);
+    } else {
+      if (c.send.published_tail == kNoBlock) {
+        c.send.published_head = block;
+      } else {
+        store_.set_next(c.send.published_tail, block);
+      }
+      c.send.published_tail = block;
+      count(counters_.published_in_flight);
+    }
+    while (options_.max_write_bytes != 0 && c.send.published_head != kNoBlock &&
+           c.backlog_bytes.load(std::memory_order_relaxed) + c.send.published_bytes >
+               options_.max_write_bytes) {
+      remove_front(c);
+      count(counters_.published_oldest);
+    }
+  }
+
+  std::uint32_t front(const Connection& c) const { return c.send.published_head; }
+  const std::uint8_t* bytes(std::uint32_t block) { return store_.data(block) + kHeader; }
+  std::uint32_t size(std::uint32_t block) {
+    std::uint32_t size;
+    std::memcpy(&size, store_.data(block), sizeof size);
+    return std::min(size, static_cast<std::uint32_t>(store_.block_bytes(block)) - kHeader);
+  }
+
+  // The front has been handed on, or could not be (`lost`).
+  void pop(Connection& c, bool lost) {
+    remove_front(c);
+    if (lost) count(counters_.published_memory);
+  }
+
+  void drop(Connection& c) {
+    while (c.send.published_head != kNoBlock) {
+      remove_front(c);
+      count(counters_.published_closed);
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t kHeader = 16;
+
+  std::uint32_t find(const Connection& c, std::uint64_t key, std::uint32_t& previous) {
+    std::uint32_t before = kNoBlock;
+    for (std::uint32_t b = c.send.published_head; b != kNoBlock; b = store_.next(b)) {
+      std::uint64_t found;
+      std::memcpy(&found, store_.data(b) + 4, sizeof found);
+      if (found == key) {
+        previous = before;
+        return b;
+      }
+      before = b;
+    }
+    return kNoBlock;
+  }
+
+  void replace(Connection& c, std::uint32_t previous, std::uint32_t old, std::uint32_t block) {
+    store_.set_next(block, store_.next(old));
+    if (previous == kNoBlock) {
+      c.send.published_head = block;
+    } else {
+      store_.set_next(previous, block);
+    }
+    if (c.send.published_tail == old) c.send.published_tail = block;
+    discharge(c, old);
+  }
+
+  void remove_front(Connection& c) {
+    const std::uint32_t block = c.send.published_head;
+    c.send.published_head = store_.next(block);
+    if (c.send.published_head == kNoBlock) c.send.published_tail = kNoBlock;
+    counters_.published_in_flight.fetch_sub(1, std::memory_order_relaxed);
+    discharge(c, block);
+  }
+
+  void charge(Connection& c, std::uint32_t block) {
+    c.send.published_bytes += static_cast<std::uint32_t>(store_.block_bytes(block));
+  }
+  void discharge(Connection& c, std::uint32_t block) {
+    c.send.published_bytes -= static_cast<std::uint32_t>(store_.block_bytes(block));
+    store_.release_held(block);
+  }
+
+  const PipelineOptions& options_;
+  PipelineCounters& counters_;
+  BlockStore& store_;
+};
+
+}  // namespace millrace
