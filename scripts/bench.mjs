@@ -10,7 +10,9 @@ const nativeBenches = path.join(nativeFolder, 'bench');
 const scriptOf = (folder) => path.join(folder, 'bench', 'run.mjs');
 
 function names() {
-  const sources = existsSync(nativeBenches) ? readdirSync(nativeBenches).filter((file) => file.endsWith('_bench.cc')) : [];
+  const sources = existsSync(nativeBenches)
+    ? readdirSync(nativeBenches).filter((file) => file.endsWith('_bench.cc'))
+    : [];
   const ofPackages = packages().filter(({ folder }) => existsSync(scriptOf(folder)));
   return [
     ...ofPackages.map(({ directory }) => directory),

@@ -1,7 +1,16 @@
 // npm run check:types -- FOLDER: compiles the programs in FOLDER (*.ts, ES modules) against the built packages, as a
 // user's project would. A program that imports what is not there (a package still to come, or one that is not
 // installed here) is left out, and so is one that imports such a program.
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -38,7 +47,7 @@ const importsOf = (text) =>
 function findLacks(folder, files) {
   const imports = new Map(files.map((file) => [file, importsOf(readFileSync(path.join(folder, file), 'utf8'))]));
   const lacks = new Map();
-  for (let before = -1; before !== lacks.size; ) {
+  for (let before = -1; before !== lacks.size;) {
     before = lacks.size;
     for (const file of files) {
       const lacking = imports.get(file).find((specifier) => {
@@ -69,7 +78,8 @@ writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOpti
 
 for (const [file, lacking] of lacks) console.log(`skip ${file}: ${lacking} is not there`);
 const compiler = path.join(root, 'node_modules/typescript/bin/tsc');
-const { code } = programs.length === 0 ? { code: 0 } : await run(process.execPath, [compiler, '-p', project], { cwd: project });
+const { code } =
+  programs.length === 0 ? { code: 0 } : await run(process.execPath, [compiler, '-p', project], { cwd: project });
 rmSync(project, { recursive: true });
 for (const file of code === 0 ? programs : []) console.log(`ok   ${file}`);
 console.log(`${programs.length} programs ${code === 0 ? 'compile' : 'DO NOT compile'}, ${lacks.size} skipped`);

@@ -58,7 +58,17 @@ export async function nativeTests(name, definitions, { launcher = [], env, limit
   }
   const temporary = mkdtempSync(path.join(os.tmpdir(), 'millrace-ctest-'));
   const report = path.join(temporary, 'report.xml');
-  const ctest = ['ctest', '--test-dir', folder, '--output-on-failure', '--output-junit', report, '-j', jobs()];
+  const ctest = [
+    'ctest',
+    '--test-dir',
+    folder,
+    '--progress',
+    '--output-on-failure',
+    '--output-junit',
+    report,
+    '-j',
+    jobs(),
+  ];
   const [command, ...args] = [...launcher, ...ctest];
   const { code } = await run(command, args, { env, limitMinutes });
   const counts = readReport(report);

@@ -1,12 +1,21 @@
 // npm run pack:check: packs every workspace, installs the tarballs into an empty project with an empty HOME, loads each
 // package from ESM and from CommonJS, and runs the first example of each package's README there.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
 import { runExample, writeExample } from './readme-example.mjs';
 import { run } from './run.mjs';
-import { nativeFolder, packages, root } from './workspace.mjs';
+import { nativeFolder, packages, root, workspace } from './workspace.mjs';
 
 const work = mkdtempSync(path.join(tmpdir(), 'millrace-pack-'));
 const [tarballs, project, home] = ['tarballs', 'project', 'home'].map((name) => path.join(work, name));
@@ -25,9 +34,10 @@ async function step(name, action) {
 const inProject = (command, args) => run(command, args, { cwd: project, capture: true, env, limitMinutes: 5 });
 
 await bootstrap();
-const ready = packages().filter(({ folder }) => existsSync(path.join(folder, 'dist', 'index.js')));
+const addons = packages().filter(({ folder }) => existsSync(path.join(folder, 'dist', 'index.js')));
+const ready = [workspace('native', nativeFolder), ...addons];
 
-for (const folder of [nativeFolder, ...ready.map((entry) => entry.folder)]) {
+for (const { folder } of ready) {
   const args = ['pack', '--ignore-scripts', '--pack-destination', tarballs];
   await step(`npm pack ${path.relative(root, folder)}`, run('npm', args, { cwd: folder, capture: true, env }));
 }
@@ -36,11 +46,13 @@ const files = readdirSync(tarballs).map((file) => path.join(tarballs, file));
 writeFileSync(path.join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
 await step('npm install of the tarballs', inProject('npm', ['install', '--no-audit', '--no-fund', ...files]));
 
-// What npm 12 says to do, and what an npm that runs install scripts has done already.
-for (const { manifest } of ready) {
+// An npm that runs install scripts has done this already; npm 12 leaves it to the user.
+const build = path.join(project, 'node_modules', '.bin', 'millrace-native');
+for (const { manifest } of addons) {
   const installed = path.join(project, 'node_modules', manifest.name);
-  const build = path.join(project, 'node_modules', '.bin', 'millrace-native');
   await step(`${manifest.name}: addon`, inProject(build, ['build', installed]));
+}
+for (const { manifest } of ready) {
   const load = (way) => inProject(process.execPath, ['--input-type', ...way]);
   const shown = `if (Object.keys(it).length === 0) throw new Error('no exports')`;
   await step(`${manifest.name}: require`, load(['commonjs', '-e', `const it = require('${manifest.name}'); ${shown}`]));

@@ -9,10 +9,12 @@ const serverStaysUpMs = 5_000;
 
 /** Writes the example's files into `folder`; answers the main one's name, or undefined if there is no example. */
 export function writeExample(markdown, folder) {
-  const blocks = [...markdown.matchAll(/^```(?:ts|typescript|js|javascript|mjs)\b[^\n]*\n(.*?)^```/gms)].map(([, text]) => {
-    const name = /^\/\/ ([\w-]+)\.[mc]?[jt]s\b/.exec(text)?.[1];
-    return { name, text };
-  });
+  const blocks = [...markdown.matchAll(/^```(?:ts|typescript|js|javascript|mjs)\b[^\n]*\n(.*?)^```/gms)].map(
+    ([, text]) => {
+      const name = /^\/\/ ([\w-]+)\.[mc]?[jt]s\b/.exec(text)?.[1];
+      return { name, text };
+    },
+  );
   if (blocks.length === 0) return undefined;
   mkdirSync(folder);
   const main = blocks[0].name ?? 'example';
@@ -44,7 +46,10 @@ function runUntilQuiet(folder, file, env) {
     }, serverStaysUpMs);
     child.once('close', (code, signal) => {
       clearTimeout(timer);
-      resolve({ code: code === 0 || (stayedUp && signal === 'SIGTERM') ? 0 : 1, output: output || `ended by ${signal}` });
+      resolve({
+        code: code === 0 || (stayedUp && signal === 'SIGTERM') ? 0 : 1,
+        output: output || `ended by ${signal}`,
+      });
     });
   });
 }

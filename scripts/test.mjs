@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
 import { nativeTests } from './native-tests.mjs';
+import { checkRequirements } from './requirements.mjs';
 import { runTool } from './run.mjs';
 
 const limitMinutes = 15;
@@ -14,7 +15,10 @@ async function javaScriptTests(args) {
   const temporary = mkdtempSync(path.join(tmpdir(), 'millrace-jest-'));
   const report = path.join(temporary, 'report.json');
   const env = { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --expose-gc`.trim() };
-  const { code } = await runTool('jest/bin/jest.js', ['--json', `--outputFile=${report}`, ...args], { env, limitMinutes });
+  const { code } = await runTool('jest/bin/jest.js', ['--json', `--outputFile=${report}`, ...args], {
+    env,
+    limitMinutes,
+  });
   const counts = readReport(report);
   rmSync(temporary, { recursive: true });
   return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
@@ -37,7 +41,8 @@ function readReport(file) {
 const args = process.argv.slice(2).filter((arg) => !arg.startsWith('--only='));
 const only = process.argv.find((arg) => arg.startsWith('--only='))?.slice('--only='.length);
 
-await bootstrap();
+if (only === 'native') checkRequirements();
+else await bootstrap();
 const parts = [];
 if (only !== 'native') parts.push(await javaScriptTests(args));
 if (only !== 'js' && args.length === 0) parts.push(await nativeTests('release', {}, { limitMinutes }));

@@ -1,10 +1,10 @@
 /** Absolute path of the folder to give a compiler as `-I`: it holds `millrace/…`. */
 export const includeDir: string;
 
-/** Absolute path of the folder with `MillraceAddon.cmake`, for `CMAKE_MODULE_PATH`. */
+/** Absolute path of the CMake project: `add_subdirectory` of it gives the target `millrace::core`. */
 export const cmakeDir: string;
 
-/** What a `binding.gyp` names as its dependency, relative to the working directory. */
+/** What a `binding.gyp` names as its dependency to be compiled as Millrace's own addons are. */
 export const gypTarget: string;
 
 /**

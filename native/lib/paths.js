@@ -6,6 +6,6 @@ const root = path.dirname(__dirname);
 
 module.exports = {
   includeDir: path.join(root, 'include'),
-  cmakeDir: path.join(root, 'cmake'),
+  cmakeDir: root,
   gypTarget: `${path.join(root, 'millrace.gyp')}:millrace_core`,
 };

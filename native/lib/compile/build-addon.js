@@ -44,7 +44,8 @@ async function buildAddon(packageRoot, { log = () => {}, force = false } = {}) {
     }
     const wanted = fingerprint(packageRoot);
     if (!force) {
-      const present = readIfThere(stamp) === wanted ? binary : fs.existsSync(binary) ? undefined : shippedBinary(packageRoot);
+      const present =
+        readIfThere(stamp) === wanted ? binary : fs.existsSync(binary) ? undefined : shippedBinary(packageRoot);
       if (present && (await tryBinary(present)).code === 0) return 'fresh';
     }
 

@@ -7,7 +7,17 @@ const { includeDir } = require('../paths.js');
 module.exports = {
   includeDirs: [includeDir, path.dirname(require.resolve('node-addon-api'))],
   defines: ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
-  compile: ['-std=c++20', '-O2', '-fPIC', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti', '-pthread', '-Wall', '-Wextra'],
+  compile: [
+    '-std=c++20',
+    '-O2',
+    '-fPIC',
+    '-fvisibility=hidden',
+    '-fno-exceptions',
+    '-fno-rtti',
+    '-pthread',
+    '-Wall',
+    '-Wextra',
+  ],
   // An addon first loaded by a worker thread would be unmapped when that worker ends, under its own native threads.
   link: ['-shared', '-pthread', '-Wl,-z,nodelete'],
 };

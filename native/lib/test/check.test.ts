@@ -80,7 +80,8 @@ describe('argument checks', () => {
   });
 
   it('refuse what is no Uint8Array where bytes are needed, and arrays where an object is', () => {
-    const bytes = 'The "data" argument must be an instance of Buffer or Uint8Array. Received an instance of Float64Array';
+    const bytes =
+      'The "data" argument must be an instance of Buffer or Uint8Array. Received an instance of Float64Array';
     expectError(() => checkBytes('data', new Float64Array(1)), TypeError, 'ERR_INVALID_ARG_TYPE', bytes);
     const object = 'The "options" argument must be of type object. Received an instance of Array';
     expectError(() => checkObject('options', []), TypeError, 'ERR_INVALID_ARG_TYPE', object);

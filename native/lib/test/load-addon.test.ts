@@ -33,7 +33,9 @@ describe('loadAddon', () => {
   it('names the command that cures a missing binary of an installed package', () => {
     const error = errorOf(() => loadAddon(makePackage('node_modules', '@millrace')));
     expect(error).toMatchObject({ code: 'ERR_ADDON_NOT_BUILT', cause: expect.any(Error) });
-    expect((error as Error).message).toMatch(/npm install-scripts approve @millrace\/nothing && npm rebuild @millrace\/nothing/);
+    expect((error as Error).message).toMatch(
+      /npm install-scripts approve @millrace\/nothing && npm rebuild @millrace\/nothing/,
+    );
   });
 
   it('names the build command in a clone of the repository', () => {
