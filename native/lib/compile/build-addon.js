@@ -21,7 +21,24 @@ function shippedBinary(packageRoot) {
   }
 }
 
-const readIfThere = (file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined);
+/** Whether a binary loads that was built from what `wanted` is the fingerprint of, or that the package was shipped with. */
+async function isFresh(packageRoot, binary, stamp, wanted) {
+  if (fs.existsSync(stamp)) {
+    return fs.readFileSync(stamp, 'utf8') === wanted && (await tryBinary(binary)).code === 0;
+  }
+  const shipped = fs.existsSync(binary) ? undefined : shippedBinary(packageRoot);
+  return shipped !== undefined && (await tryBinary(shipped)).code === 0;
+}
+
+/** Answers by which means it was compiled. */
+async function compile(name, packageRoot, binary) {
+  const compiler = findCompiler();
+  if (compiler === undefined) throw codedError('ERR_COMPILER_MISSING', missingCompiler);
+  if ((await buildWithNodeGyp(packageRoot, compiler)) === undefined && fs.existsSync(binary)) return 'node-gyp';
+  const failure = await buildDirectly(packageRoot, compiler, binary);
+  if (failure !== undefined) throw codedError('ERR_BUILD_FAILED', `${name} did not compile:\n${failure}`);
+  return compiler;
+}
 
 /**
  * Builds the addon of the package in `packageRoot` unless a binary is there that loads and is made of the same sources:
@@ -43,23 +60,12 @@ async function buildAddon(packageRoot, { log = () => {}, force = false } = {}) {
       return 'empty';
     }
     const wanted = fingerprint(packageRoot);
-    if (!force) {
-      const present =
-        readIfThere(stamp) === wanted ? binary : fs.existsSync(binary) ? undefined : shippedBinary(packageRoot);
-      if (present && (await tryBinary(present)).code === 0) return 'fresh';
-    }
+    if (!force && (await isFresh(packageRoot, binary, stamp, wanted))) return 'fresh';
 
-    const compiler = findCompiler();
-    if (compiler === undefined) throw codedError('ERR_COMPILER_MISSING', missingCompiler);
-    const start = process.hrtime.bigint();
     log(`${name}: compiling src/binding.cc`);
+    const start = process.hrtime.bigint();
     fs.rmSync(stamp, { force: true });
-    let means = 'node-gyp';
-    if ((await buildWithNodeGyp(packageRoot, compiler)) !== undefined || !fs.existsSync(binary)) {
-      means = compiler;
-      const failure = await buildDirectly(packageRoot, compiler, binary);
-      if (failure !== undefined) throw codedError('ERR_BUILD_FAILED', `${name} did not compile:\n${failure}`);
-    }
+    const means = await compile(name, packageRoot, binary);
     const attempt = await tryBinary(binary);
     if (attempt.code !== 0) {
       throw codedError('ERR_BUILD_FAILED', `${name} compiled, but does not load:\n${attempt.output}`);
