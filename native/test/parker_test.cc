@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "millrace/base/spin_lock.h"
 #include "millrace/concurrent/spsc_cursor.h"
 #include "seed.h"
 #include "watchdog.h"
@@ -146,6 +147,40 @@ TEST(Parker, LosesNoWakeUpBetweenTwoThreads) {
   other.join();
   EXPECT_EQ(ping.load(), kTurns);
   EXPECT_EQ(pong.load(), kTurns);
+}
+
+// Both sides start a round together, a few nanoseconds apart, so that publishing and falling asleep
+// meet: the window of a store that is still in its core's buffer when the other looks.
+TEST(Parker, LosesNoWakeUpWhenBothSidesMeet) {
+  const std::uint64_t seed = test_seed();
+  const Watchdog watchdog("both sides meet, " + seed_note(seed));
+  constexpr std::uint32_t kRounds = 200'000;
+  struct alignas(kCacheLineBytes) Word {
+    std::atomic<std::uint32_t> value{0};
+  };
+  Parker parker;
+  Word started;
+  Word work;
+  const auto stagger = [](std::minstd_rand& random) {
+    for (std::uint32_t step = random() % 128; step > 0; --step) asm volatile("");
+  };
+  std::thread producer([&] {
+    std::minstd_rand random(static_cast<std::uint32_t>(seed));
+    for (std::uint32_t round = 1; round <= kRounds; ++round) {
+      SpinBackoff backoff;
+      while (started.value.load(std::memory_order_acquire) < round) backoff.pause();
+      stagger(random);
+      work.value.store(round, std::memory_order_relaxed);
+      parker.unpark();
+    }
+  });
+  std::minstd_rand random(static_cast<std::uint32_t>(seed + 1));
+  for (std::uint32_t round = 1; round <= kRounds; ++round) {
+    started.value.store(round, std::memory_order_release);
+    stagger(random);
+    ASSERT_TRUE(parker.park([&] { return work.value.load(std::memory_order_relaxed) >= round; }));
+  }
+  producer.join();
 }
 
 // Many producers, each with a word of its own that nothing but the parker orders.
