@@ -4,9 +4,6 @@ export const includeDir: string;
 /** Absolute path of the CMake project: `add_subdirectory` of it gives the target `millrace::core`. */
 export const cmakeDir: string;
 
-/** What a `binding.gyp` names as its dependency to be compiled as Millrace's own addons are. */
-export const gypTarget: string;
-
 /**
  * Loads the addon of a package: a shipped binary in `prebuilds/` or the one its install script built.
  *

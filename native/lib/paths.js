@@ -7,5 +7,4 @@ const root = path.dirname(__dirname);
 module.exports = {
   includeDir: path.join(root, 'include'),
   cmakeDir: root,
-  gypTarget: `${path.join(root, 'millrace.gyp')}:millrace_core`,
 };

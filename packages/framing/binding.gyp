@@ -3,7 +3,10 @@
     {
       "target_name": "millrace_framing",
       "sources": ["src/binding.cc"],
-      "dependencies": ["<!(node -p \"require('@millrace/native').gypTarget\")"]
+      "include_dirs": ["<!@(node -p \"require('@millrace/native/gyp').includeDirs\")"],
+      "defines": ["<!@(node -p \"require('@millrace/native/gyp').defines\")"],
+      "cflags_cc": ["<!@(node -p \"require('@millrace/native/gyp').compile\")"],
+      "ldflags": ["<!@(node -p \"require('@millrace/native/gyp').link\")"]
     }
   ]
 }

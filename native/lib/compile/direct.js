@@ -24,6 +24,7 @@ async function buildDirectly(packageRoot, compiler, binary) {
     ...includeDirs.map((folder) => `-I${folder}`),
     path.join('src', 'binding.cc'),
     ...flags.link,
+    '-shared',
     '-o',
     unfinished,
   ];

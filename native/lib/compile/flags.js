@@ -1,4 +1,4 @@
-// How an addon is compiled: the one definition, for millrace.gyp and for the direct build.
+// How an addon is compiled: the one definition, for every binding.gyp and for the direct build.
 'use strict';
 
 const path = require('node:path');
@@ -8,16 +8,9 @@ module.exports = {
   includeDirs: [includeDir, path.dirname(require.resolve('node-addon-api'))],
   defines: ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
   compile: [
-    '-std=c++20',
-    '-O2',
-    '-fPIC',
-    '-fvisibility=hidden',
-    '-fno-exceptions',
-    '-fno-rtti',
-    '-pthread',
-    '-Wall',
-    '-Wextra',
+    ...['-std=c++20', '-O2', '-fPIC', '-pthread', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti'],
+    ...['-Wall', '-Wextra'],
   ],
   // An addon first loaded by a worker thread would be unmapped when that worker ends, under its own native threads.
-  link: ['-shared', '-pthread', '-Wl,-z,nodelete'],
+  link: ['-pthread', '-Wl,-z,nodelete'],
 };

@@ -22,7 +22,10 @@ NAPI_MODULE_INIT() {
 const gyp = `{ "targets": [{
   "target_name": "millrace_tiny_addon",
   "sources": ["src/binding.cc"],
-  "dependencies": ["<!(node -p \\"require('@millrace/native').gypTarget\\")"]
+  "include_dirs": ["<!@(node -p \\"require('@millrace/native/gyp').includeDirs\\")"],
+  "defines": ["<!@(node -p \\"require('@millrace/native/gyp').defines\\")"],
+  "cflags_cc": ["<!@(node -p \\"require('@millrace/native/gyp').compile\\")"],
+  "ldflags": ["<!@(node -p \\"require('@millrace/native/gyp').link\\")"]
 }] }
 `;
 
