@@ -131,7 +131,8 @@ export function varint(options: { maxBytes?: number } = {}): Framing {
 /**
  * Requests of the Redis protocol, RESP2: arrays of bulk strings and inline commands. A frame is a whole request, its
  * parts are the arguments; empty requests are passed over. Limits and error texts are those of Redis. Replies are not
- * parsed: `+OK` is an inline command of one word. Encoding makes a bulk string of a payload.
+ * parsed: `+OK` is an inline command of one word. Arguments in quotes of an inline command are unescaped in place: such a
+ * frame is to be read by its parts. Encoding makes a bulk string of a payload.
  *
  * @param options.maxBytes - most bytes of a request as it stands on the wire, 1 to 2^30. **Default:** 1 MiB
  * @param options.maxArguments - most arguments of a request, 1 to 1,048,576. **Default:** 1,048,576
