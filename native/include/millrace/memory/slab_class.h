@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <span>
@@ -13,6 +12,8 @@
 #include "millrace/memory/slab_page.h"
 
 namespace millrace {
+
+inline constexpr std::uint32_t kNoBlock = 0xffffffffu;
 
 // The pages of one size class, behind one lock: a list of those that have free blocks. Blocks come
 // and go in batches. A page is taken from the pool when the list is empty and goes back to it with
@@ -29,8 +30,7 @@ class alignas(kCacheLineBytes) SlabClass {
     block_units_ = block_units;
     first_ = kNone;
     page_count_ = 0;
-    allocations.store(0, std::memory_order_relaxed);
-    frees.store(0, std::memory_order_relaxed);
+    blocks_out_ = 0;
   }
 
   // Fills `out` with offsets of free blocks and answers how many: fewer when the pool ran dry.
@@ -46,6 +46,7 @@ class alignas(kCacheLineBytes) SlabClass {
       }
       if (page.full()) unlink(first_);
     }
+    blocks_out_ += taken;
     return taken;
   }
 
@@ -53,6 +54,7 @@ class alignas(kCacheLineBytes) SlabClass {
   bool give(std::span<const std::uint32_t> blocks) {
     std::lock_guard guard(lock_);
     bool returned = false;
+    blocks_out_ -= blocks.size();
     for (const std::uint32_t block : blocks) {
       const auto index = static_cast<std::uint16_t>(block >> SlabPage::kShift);
       SlabPage& page = metadata_->pages[index];
@@ -67,14 +69,14 @@ class alignas(kCacheLineBytes) SlabClass {
     return returned;
   }
 
-  std::uint32_t page_count() const {
+  struct Figures {
+    std::uint32_t pages;
+    std::uint64_t blocks_out;  // taken and not given: in use, or in a thread's cache
+  };
+  Figures figures() const {
     std::lock_guard guard(lock_);
-    return page_count_;
+    return {page_count_, blocks_out_};
   }
-
-  // Of operations that did not go through a thread's cache.
-  std::atomic<std::uint64_t> allocations{0};
-  std::atomic<std::uint64_t> frees{0};
 
  private:
   static constexpr std::uint16_t kNone = 0xffff;
@@ -113,6 +115,7 @@ class alignas(kCacheLineBytes) SlabClass {
   std::uint8_t number_ = 0;
   std::uint32_t block_units_ = 0;
   std::uint32_t page_count_ = 0;
+  std::uint64_t blocks_out_ = 0;
   PagePool* pool_ = nullptr;
   SlabMetadata* metadata_ = nullptr;
 };

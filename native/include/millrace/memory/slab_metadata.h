@@ -8,8 +8,8 @@
 
 #include "millrace/base/system_error.h"
 #include "millrace/memory/page_pool.h"
+#include "millrace/memory/size_classes.h"
 #include "millrace/memory/slab_page.h"
-#include "millrace/memory/thread_cache.h"
 
 namespace millrace {
 
@@ -20,13 +20,11 @@ namespace millrace {
 // Owns the mapping. Per 64 KiB of arena: 2 KiB of unit states, a SlabPage, a byte, two bits.
 class SlabMetadata {
  public:
-  // How a page is used: the number of its size class, or one of these. Stays as it was when the
-  // page is given back, so that a block freed twice is still known as a block.
-  static constexpr std::uint8_t kRunPage = 0xfe;  // the first page of a run
+  // In page_class: there are no blocks in this page, or it is inside a run.
   static constexpr std::uint8_t kNoBlocks = 0xff;
 
-  // State of the 64 bytes where a block starts: kLive and how much less than the block was asked
-  // for. 0 everywhere else.
+  // In units: a live block starts here, and was asked for with so many bytes less than it has.
+  // Anything else is 0.
   static constexpr std::uint16_t kLive = 0x8000;
   static constexpr std::uint16_t kSlackMask = 0x7fff;
 
@@ -35,15 +33,14 @@ class SlabMetadata {
   SlabMetadata& operator=(const SlabMetadata&) = delete;
   ~SlabMetadata() { close(); }
 
-  SystemError open(std::uint32_t page_count, std::uint32_t class_count, std::uint32_t cache_count) {
-    const Layout layout(page_count, class_count, cache_count);
+  SystemError open(std::uint32_t page_count, std::size_t cache_bytes) {
+    const Layout layout(page_count, cache_bytes);
     void* const memory = ::mmap(nullptr, layout.total, PROT_READ | PROT_WRITE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return last_system_error("mmap");
     base_ = static_cast<std::byte*>(memory);
     bytes_ = layout.total;
-    caches_ = base_ + layout.caches;
-    cache_bytes_ = ThreadCache::bytes(class_count);
+    caches = base_ + layout.caches;
     pages = reinterpret_cast<SlabPage*>(base_ + layout.pages);
     units = reinterpret_cast<std::atomic<std::uint16_t>*>(base_ + layout.units);
     page_class = reinterpret_cast<std::atomic<std::uint8_t>*>(base_ + layout.page_class);
@@ -61,24 +58,47 @@ class SlabMetadata {
   }
 
   std::size_t bytes() const noexcept { return bytes_; }
-  static std::size_t bytes(std::uint32_t page_count, std::uint32_t class_count,
-                           std::uint32_t cache_count) {
-    return Layout(page_count, class_count, cache_count).total;
+  static std::size_t bytes(std::uint32_t page_count, std::size_t cache_bytes) {
+    return Layout(page_count, cache_bytes).total;
   }
 
-  ThreadCache& cache(std::uint32_t index) const noexcept {
-    return *reinterpret_cast<ThreadCache*>(caches_ + index * cache_bytes_);
+  // What was asked for, of all live blocks. Looks at every place where a block can start.
+  std::size_t requested_bytes(std::uint32_t page_count, const SizeClasses& classes) const noexcept {
+    std::size_t sum = 0;
+    for (std::uint32_t page = 0; page < page_count; ++page) {
+      const std::uint32_t size_class = page_class[page].load(std::memory_order_relaxed);
+      if (size_class == kNoBlocks) continue;
+      const std::atomic<std::uint16_t>* const unit = units + std::size_t{page} * SlabPage::kUnits;
+      if (size_class == classes.count()) {
+        const bool live = unit->load(std::memory_order_relaxed) != 0;
+        if (live) sum += pages[page].run_requested.load(std::memory_order_relaxed);
+        continue;
+      }
+      const std::uint32_t step = classes.block_units(size_class);
+      for (std::uint32_t at = 0; at + step <= SlabPage::kUnits; at += step) {
+        const std::uint32_t state = unit[at].load(std::memory_order_relaxed);
+        if (state != 0) sum += step * SizeClasses::kUnitBytes - (state & kSlackMask);
+      }
+    }
+    return sum;
   }
 
+  // For each page.
   SlabPage* pages = nullptr;
-  std::atomic<std::uint16_t>* units = nullptr;
+  // For each page: number of its size class, that of runs, or kNoBlocks. Stays as it was when the
+  // page is given back, so that a block freed twice is still known as a block.
   std::atomic<std::uint8_t>* page_class = nullptr;
+  // For each 64 bytes.
+  std::atomic<std::uint16_t>* units = nullptr;
+  // For the pool.
   std::uint64_t* page_bits = nullptr;
+  // For the threads' caches.
+  std::byte* caches = nullptr;
 
  private:
   struct Layout {
-    Layout(std::uint32_t page_count, std::uint32_t class_count, std::uint32_t cache_count) {
-      caches = place(ThreadCache::bytes(class_count) * cache_count);
+    Layout(std::uint32_t page_count, std::size_t cache_bytes) {
+      caches = place(cache_bytes);
       pages = place(sizeof(SlabPage) * page_count);
       units = place(sizeof(std::uint16_t) * SlabPage::kUnits * page_count);
       page_bits = place(PagePool::bytes(page_count));
@@ -95,9 +115,7 @@ class SlabMetadata {
   };
 
   std::byte* base_ = nullptr;
-  std::byte* caches_ = nullptr;
   std::size_t bytes_ = 0;
-  std::size_t cache_bytes_ = 0;
 };
 
 }  // namespace millrace

@@ -9,6 +9,8 @@
 namespace millrace {
 
 struct SlabOptions {
+  static constexpr std::uint32_t kMaxThreadCaches = 4096;
+
   // Size of the arena, rounded down to whole pages of 64 KiB: at least one, less than 4 GiB.
   std::size_t max_bytes = std::size_t{64} << 20;
   // Smallest block and largest block that shares a page with others; in steps of 64, to 32 KiB.
@@ -17,7 +19,7 @@ struct SlabOptions {
   // Largest ratio between neighbouring sizes: see SizeClasses::build().
   double growth = 1.25;
   // How many threads can have a cache at a time. More may use the slab, at the price of a lock a
-  // call. A cache takes up to 9 KiB of metadata (280 bytes a size class), as it is used.
+  // call. A cache takes 280 bytes of metadata for each size class.
   std::uint32_t max_thread_caches = 32;
   // Off: as if the kernel had no membarrier(2) (see CacheGate).
   bool use_membarrier = true;
@@ -41,7 +43,7 @@ struct SlabStats {
   std::uint64_t exhausted = 0;  // allocations that found no memory
   std::uint32_t free_pages = 0;
   std::uint32_t run_pages = 0;  // pages in runs, of requests above the largest class
-  std::uint32_t runs = 0;
+  std::uint64_t runs = 0;
   std::uint32_t class_count = 0;
   std::array<SlabClassStats, SizeClasses::kMaxClasses> classes{};
 };

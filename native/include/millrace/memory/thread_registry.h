@@ -1,6 +1,11 @@
 #pragma once
 
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -10,42 +15,59 @@
 
 namespace millrace {
 
-// Finds the calling thread's own part of a shared object ("domain"), such as its cache of a slab,
-// and sees to it that the part is given back: when the thread ends, if the domain still lives, and
-// not otherwise. Threads and domains may end in any order.
-// Any thread may call anything. The only state of the process is a list of live domains, which
-// needs no destructor; each thread has kEntries entries. find() costs a thread-local load and a
-// compare; the rest takes a lock and is meant for the first call of a thread.
+// Gives each thread its own part of a shared object ("domain"), such as its cache of a slab, to be
+// used without a lock. The part is given back when the thread ends, if the domain still lives, and
+// not otherwise: threads and domains may end in any order. And a domain may suspend its threads:
+// then nobody uses a part, and its contents can be taken away.
+// Any thread may call anything, but of one domain's suspend, wait_for and resume one at a time (the
+// caller locks). The only state of the process is a list of live domains, which needs no
+// destructor; each thread has kEntries entries. enter() and leave() cost a few plain loads and
+// stores; the first enter_slow() of a thread takes a lock; suspend() is a system call of 1-2 us.
 //
 // A domain is known by a serial number that is never used again, so an entry of a domain that is
 // gone can stay behind: it never matches.
+//
+// Entering is a lock without locked instructions. Owner: sets busy, then looks at the domain's key.
+// Suspender: changes the key, then looks at busy. Of two such threads one must see the other, for
+// which each needs a full barrier between its store and its load; membarrier(2) executes the
+// owners' half on every core that runs a thread of ours. Where the kernel has no membarrier the key
+// never matches, and enter_slow() brings a barrier of its own.
 class ThreadRegistry {
- public:
-  // REQUIRES of both: quick, and no call into the registry.
-  class Domain {
-   public:
-    std::uint64_t serial() const noexcept { return serial_; }
+  // The key of a domain that cannot be entered by the fast path. Serials start at 1.
+  static constexpr std::uint64_t kNoKey = ~std::uint64_t{0};
 
+ public:
+  using Busy = std::atomic<std::uint32_t>;
+
+  class Domain {
    protected:
     ~Domain() = default;
 
    private:
     friend class ThreadRegistry;
-    // A part for the calling thread, or nullptr when there is none left.
-    virtual void* claim() noexcept = 0;
+    // A part for the calling thread, or nullptr when there is none left. `busy` is not 0 while the
+    // thread is inside, and lives until the part is given back. REQUIRES of both: quick, and no
+    // call into the registry.
+    virtual void* claim(const Busy& busy) noexcept = 0;
     virtual void give_back(void* part) noexcept = 0;
 
+    std::atomic<std::uint64_t> key_{kNoKey};  // serial_, or kNoKey
+    std::atomic<bool> suspended_{false};
+    bool membarrier_ = false;
     std::uint64_t serial_ = 0;
     Domain* next_ = nullptr;
   };
 
-  static void add(Domain& domain) noexcept {
+  static void add(Domain& domain, bool use_membarrier) noexcept {
+    domain.membarrier_ = use_membarrier && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
     std::lock_guard guard(live_.lock);
     domain.serial_ = ++live_.last_serial;
     domain.next_ = std::exchange(live_.first, &domain);
+    resume(domain);
   }
 
   // Returns when no ending thread can call the domain any more. Its parts are not given back.
+  // REQUIRES: no thread is inside, or enters any more.
   static void remove(Domain& domain) noexcept {
     std::lock_guard guard(live_.lock);
     for (Domain** link = &live_.first; *link != nullptr; link = &(*link)->next_) {
@@ -53,44 +75,72 @@ class ThreadRegistry {
       *link = domain.next_;
       break;
     }
-    domain.serial_ = 0;
+    domain.key_.store(kNoKey, std::memory_order_relaxed);
   }
 
-  // This thread's part, if attach() has put it where the first look finds it.
-  static void* find(std::uint64_t serial) noexcept {
-    const Entry& entry = entries_[serial % kEntries];
-    return entry.serial == serial ? entry.part : nullptr;
-  }
-
-  // This thread's part, claimed if need be. nullptr when the domain has none left, or when the
-  // thread is past the destruction of its thread-local objects.
-  static void* attach(Domain& domain) noexcept {
-    if (ended_) return nullptr;
-    Entry& home = entries_[domain.serial_ % kEntries];
-    for (Entry& entry : entries_) {
-      if (entry.serial != domain.serial_) continue;
-      std::swap(entry, home);
-      return home.part;
+  // This thread's part, to be used until leave(): no other domain may be entered until then.
+  // nullptr when enter_slow() is called for.
+  static void* enter(const Domain& domain) noexcept {
+    busy_.store(1, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    // Acquire: pairs with the release in resume(), so that the owner sees its part as the suspender
+    // left it.
+    if (last_.serial == domain.key_.load(std::memory_order_acquire)) [[likely]] {
+      if (last_.part == nullptr) __builtin_unreachable();
+      return last_.part;
     }
-    // Its destructor runs when this thread ends.
-    static thread_local ThreadEnd thread_end;
-    thread_end.arm();
-    std::lock_guard guard(live_.lock);
-    void* const part = domain.claim();
-    if (part == nullptr) return nullptr;
-    spare_entry() = home;
-    home = Entry{domain.serial_, part};
-    return part;
+    leave();
+    return nullptr;
   }
+
+  // As enter(), for every case: the thread has no part yet (it claims one if it may), or used
+  // another domain last. nullptr when the domain is suspended or has no part left, or when the
+  // thread is past the destruction of its thread-local objects: do without.
+  static void* enter_slow(Domain& domain, bool may_claim) noexcept {
+    void* const part = find_or_claim(domain, may_claim);
+    if (part == nullptr) return nullptr;
+    // Seq_cst, both: pair with the exchange in suspend() and the load in wait_for().
+    busy_.exchange(1, std::memory_order_seq_cst);
+    if (!domain.suspended_.load(std::memory_order_seq_cst)) return part;
+    leave();
+    return nullptr;
+  }
+
+  // Release: pairs with the acquire in wait_for().
+  static void leave() noexcept { busy_.store(0, std::memory_order_release); }
 
   // Gives this thread's part back now.
   static void detach(Domain& domain) noexcept {
     for (Entry& entry : entries_) {
-      if (entry.serial != domain.serial_ || entry.part == nullptr) continue;
+      if (entry.part == nullptr || entry.serial != domain.serial_) continue;
       std::lock_guard guard(live_.lock);
-      domain.give_back(std::exchange(entry, Entry{}).part);
-      return;
+      release(entry);
     }
+  }
+
+  static bool suspended(const Domain& domain) noexcept {
+    return domain.suspended_.load(std::memory_order_relaxed);
+  }
+
+  // From here on no thread enters. Those that are inside are waited for one by one, by wait_for().
+  static void suspend(Domain& domain) noexcept {
+    domain.key_.store(kNoKey, std::memory_order_relaxed);
+    // Seq_cst: pairs with the load in enter_slow().
+    domain.suspended_.exchange(true, std::memory_order_seq_cst);
+    if (domain.membarrier_) membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+  }
+
+  // After suspend(): waits until the owner of this word is outside.
+  static void wait_for(const Busy& busy) noexcept {
+    SpinBackoff backoff;
+    // Seq_cst: pairs with the exchange in enter_slow(), and acquire: with the release in leave().
+    while (busy.load(std::memory_order_seq_cst) != 0) backoff.pause();
+  }
+
+  static void resume(Domain& domain) noexcept {
+    // Release, both: pair with the loads in enter() and enter_slow().
+    domain.suspended_.store(false, std::memory_order_release);
+    if (domain.membarrier_) domain.key_.store(domain.serial_, std::memory_order_release);
   }
 
  private:
@@ -117,6 +167,21 @@ class ThreadRegistry {
     }
   };
 
+  [[gnu::noinline]] static void* find_or_claim(Domain& domain, bool may_claim) noexcept {
+    for (const Entry& entry : entries_) {
+      if (entry.part != nullptr && entry.serial == domain.serial_) return (last_ = entry).part;
+    }
+    if (ended_ || !may_claim) return nullptr;
+    // Its destructor runs when this thread ends.
+    static thread_local ThreadEnd thread_end;
+    thread_end.arm();
+    std::lock_guard guard(live_.lock);
+    void* const part = domain.claim(busy_);
+    if (part == nullptr) return nullptr;
+    last_ = spare_entry() = Entry{domain.serial_, part};
+    return part;
+  }
+
   // REQUIRES of the following: the lock is held.
   static Domain* living(std::uint64_t serial) noexcept {
     Domain* domain = live_.first;
@@ -126,7 +191,7 @@ class ThreadRegistry {
 
   static void release(Entry& entry) noexcept {
     const Entry old = std::exchange(entry, Entry{});
-    if (old.part == nullptr) return;
+    if (last_.serial == old.serial) last_ = Entry{};
     if (Domain* const domain = living(old.serial)) domain->give_back(old.part);
   }
 
@@ -134,15 +199,21 @@ class ThreadRegistry {
   // domains at a time gives the part of one of them back.
   static Entry& spare_entry() noexcept {
     for (Entry& entry : entries_) {
-      if (entry.part == nullptr || living(entry.serial) == nullptr) return entry = Entry{};
+      if (living(entry.serial) == nullptr) return entry;
     }
     Entry& victim = entries_[live_.last_serial % kEntries];
     release(victim);
     return victim;
   }
 
+  static bool membarrier(int command) noexcept {
+    return ::syscall(SYS_membarrier, command, 0, 0) == 0;
+  }
+
   static inline constinit Live live_{};
   static inline constinit thread_local std::array<Entry, kEntries> entries_{};
+  static inline constinit thread_local Entry last_{};
+  static inline constinit thread_local Busy busy_{0};
   static inline constinit thread_local bool ended_ = false;
 };
 
