@@ -36,11 +36,12 @@ class Acceptor {
 
   // Waits for clients, or for wake(), and accepts what there is.
   void step() {
-    pollfd fds[2] = {{wake_.fd(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
-    const bool paused = paused_.load(std::memory_order_acquire);
+    if (closed_.load(std::memory_order_acquire)) listener_.reset();
+    const bool paused = !listener_ || paused_.load(std::memory_order_acquire);
     const bool backing_off = backoff_until_ms_ > coarse_ms();
     const bool listening = !paused && !backing_off;
     const int timeout = backing_off && !paused ? kBackoffMs : -1;
+    pollfd fds[2] = {{wake_.fd(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
     ::poll(fds, listening ? 2 : 1, timeout);
     if (fds[0].revents != 0) wake_.drain();
     if (!listening || core_.stopping.load(std::memory_order_acquire)) return;
@@ -53,6 +54,12 @@ class Acceptor {
   void pause() { set_paused(true); }
   void resume() { set_paused(false); }
   void wake() { wake_.notify(); }
+
+  // Nobody is accepted any more: the acceptor's thread closes the listening socket.
+  void close_listener() {
+    closed_.store(true, std::memory_order_release);
+    wake_.notify();
+  }
 
   // Called for each connection, on the acceptor's thread, when it is findable.
   using OnAccepted = void (*)(void* context, ConnectionKey key);
@@ -204,6 +211,7 @@ class Acceptor {
   FileDescriptor reserve_;
   EventFd wake_;
   std::atomic<bool> paused_{false};
+  std::atomic<bool> closed_{false};
   std::uint64_t backoff_until_ms_ = 0;
   std::uint32_t next_worker_ = 0;
   double tokens_ = 1;

@@ -18,11 +18,14 @@ namespace millrace {
 // It owns the slab. A reference or a release is one atomic addition.
 //
 // `hold` keeps connections that do not finish (unfinished frames, output that a peer does not read)
-// from taking the memory that everybody needs: held blocks may fill `held_share` of the arena.
+// from taking the memory that everybody needs: held blocks may fill three quarters of the arena. The
+// last sixteenth of that is for small ones, so that whoever takes the rest is refused first, and not
+// a quiet client with the start of a frame.
 class BlockStore {
  public:
   // Blocks are at least this large, so that offset / kUnit names each block's count.
   static constexpr std::uint32_t kUnit = 256;
+  static constexpr std::uint32_t kSmallHold = 4096;
 
   BlockStore() = default;
   BlockStore(const BlockStore&) = delete;
@@ -41,12 +44,11 @@ class BlockStore {
 
   SystemError open(std::size_t max_bytes) {
     if (const SystemError error = slab_.open(slab_options(max_bytes))) return error;
-    max_bytes_ = max_bytes;
-    void* memory = ::mmap(nullptr, meta_bytes(max_bytes), PROT_READ | PROT_WRITE,
+    max_bytes_ = slab_.max_bytes();  // whole pages
+    void* memory = ::mmap(nullptr, meta_bytes(max_bytes_), PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return last_system_error("mmap");
     meta_ = static_cast<Meta*>(memory);
-    hold_limit_ = max_bytes / 4 * 3;
     return {};
   }
 
@@ -82,7 +84,9 @@ class BlockStore {
 
   // Charges what a connection keeps; false when the share is spent.
   bool hold(std::size_t bytes) {
-    if (held_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= hold_limit_) return true;
+    const std::size_t most = max_bytes_ / 4 * 3;
+    const std::size_t limit = bytes <= kSmallHold ? most : most - most / 16;
+    if (held_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit) return true;
     held_.fetch_sub(bytes, std::memory_order_relaxed);
     return false;
   }
@@ -122,7 +126,6 @@ class BlockStore {
   SlabAllocator slab_;
   Meta* meta_ = nullptr;
   std::size_t max_bytes_ = 0;
-  std::size_t hold_limit_ = 0;
   std::atomic<std::size_t> held_{0};
   std::atomic<std::uint64_t> exhausted_{0};
 };

@@ -44,6 +44,9 @@ namespace millrace {
 //     5 handled    messages that were handled, modulo 2^32
 //     6 outBlock   the output block, 7 its size, 8 bytes of it in use
 //     9 opCount    operations in the list that were not handed over yet
+//    10 resultA, 11 resultB   second and third results of a native call
+//    12 dropped    messages that came for a connection which had ended, modulo 2^32
+//    13 outMarkBytes  length of the last of those operations when it began: it may have grown since
 // Beside the FrameErrors of the framing: input ended inside a frame.
 inline constexpr std::uint32_t kFrameIncomplete = 255;
 
@@ -111,6 +114,10 @@ enum ControlWord : std::uint32_t {
   kControlOutBlockBytes = 7,
   kControlOutUsed = 8,
   kControlOpCount = 9,
+  kControlResultA = 10,
+  kControlResultB = 11,
+  kControlDropped = 12,
+  kControlOutMarkBytes = 13,
 };
 inline constexpr std::uint32_t kControlWords = 16;
 inline constexpr std::uint32_t kOperationListCapacity = 1024;

@@ -24,7 +24,8 @@ namespace millrace {
 //
 // changes only by compare-and-swap: "look at the sequence, then count" in two steps would race with
 // the close. One pin belongs to the connection's life, and goes when its worker has taken the close
-// event; the others belong to stages for as long as they touch the record. The last unpin releases.
+// event; the others belong to stages for as long as they touch the record. The last unpin releases;
+// from then on the key finds nothing, although the slot carries its sequence until forget().
 //
 // Any thread may pin, unpin and close. It owns the slots and the records, not the descriptors: the
 // Releaser closes those. All operations are O(1) and allocate nothing.
@@ -99,7 +100,7 @@ class ConnectionTable {
     Slot& slot = slots_[key.fd];
     std::uint64_t word = slot.word.load(std::memory_order_acquire);
     do {
-      if (sequence_of(word) != key.sequence || word == 0) return nullptr;
+      if (sequence_of(word) != key.sequence || (word & kPins) == 0) return nullptr;
       if ((word & kClosing) != 0 && !closing_too) return nullptr;
     } while (!slot.word.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel,
                                               std::memory_order_acquire));
@@ -126,7 +127,8 @@ class ConnectionTable {
     Slot& slot = slots_[connection.key.fd];
     const std::uint64_t before = slot.word.fetch_or(kClosing, std::memory_order_acq_rel);
     if ((before & kClosing) != 0) return false;
-    connection.reason.store(reason, std::memory_order_release);
+    // seq_cst: whoever closes admits the key next, and must not be passed by that.
+    connection.reason.exchange(reason, std::memory_order_seq_cst);
     return true;
   }
 

@@ -53,7 +53,7 @@ class Consumer {
     }
     parked_.clear();
     free_handles_.clear();
-    if (inbox_.abandon(0, 0, 0)) core_.receiver_parker.unpark();
+    if (inbox_.abandon(0, 0)) core_.receiver_parker.unpark();
     outbound_.close();
     inbox_.consumed.store(false, std::memory_order_release);
   }
@@ -81,8 +81,7 @@ class Consumer {
     if (count == 0) return 0;
     inbox_.batch.first = first;
     inbox_.batch.count = count;
-    failed_before_ = inbox_.control(kControlFailed);
-    held_before_ = inbox_.control(kControlHeld);
+    accounted_before_ = accounted();
     inbox_.control(kControlState) = 1;
     inbox_.batch.since_ns.store(monotonic_ns(), std::memory_order_relaxed);
     return count;
@@ -245,29 +244,32 @@ class Consumer {
     inbox_.batch.count = 0;
     inbox_.batch.since_ns.store(0, std::memory_order_relaxed);
     inbox_.control(kControlState) = 0;
-    inbox_.control(kControlOpCount) =
-        std::min(inbox_.control(kControlOpCount), inbox_.control(kControlOutMark));
+    outbound_.cut(inbox_.control(kControlOutMark), inbox_.control(kControlOutMarkBytes));
     outbound_.flush();
     std::uint32_t messages = 0;
     for (std::uint32_t i = 0; i < offset; ++i) {
       messages += Inbox::is_message(inbox_.at(first + i)) ? 1 : 0;
     }
-    const std::uint32_t failed = inbox_.control(kControlFailed) - failed_before_;
-    const std::uint32_t held = inbox_.control(kControlHeld) - held_before_;
     const InboundDescriptor running = inbox_.at(first + offset);
-    const bool lost = Inbox::is_message(running) && (running.kind & kInParked) == 0;
+    messages += Inbox::is_message(running) ? 1 : 0;
+    // JavaScript accounts for each message when its handler returns, so what is missing is the
+    // running one, unless it ended between that and the next.
+    const std::uint32_t lost = messages - (accounted() - accounted_before_);
     if (Inbox::is_message(running)) close({running.fd, running.sequence}, reason);
     finish_descriptors(first, offset + 1);
-    const std::uint32_t settled = failed + held;
-    inbox_.abandon(offset + 1, messages > settled ? messages - settled : 0, lost ? 1 : 0);
+    inbox_.abandon(offset + 1, lost <= 1 ? lost : 0);
+  }
+
+  std::uint32_t accounted() {
+    return inbox_.control(kControlHandled) + inbox_.control(kControlFailed) +
+           inbox_.control(kControlDropped) + inbox_.control(kControlHeld);
   }
 
   PipelineCore& core_;
   Inbox& inbox_;
   const std::uint32_t worker_;
   Outbound outbound_;
-  std::uint32_t failed_before_ = 0;
-  std::uint32_t held_before_ = 0;
+  std::uint32_t accounted_before_ = 0;
   std::vector<Parked> parked_;
   std::vector<std::uint32_t> free_handles_;
 };

@@ -12,17 +12,19 @@
 #include "millrace/base/system_error.h"
 #include "millrace/concurrent/spsc_cursor.h"
 #include "millrace/server/bridge_layout.h"
+#include "millrace/server/close_reason.h"
 #include "millrace/server/connection_key.h"
 #include "millrace/server/doorbell.h"
 
 namespace millrace {
 
-// What a moment's look at a worker's messages says. received = handled + failed + in_flight, where
+// What a moment's look at a worker's messages says. received = handled + failed + dropped + in_flight, where
 // in_flight is counted in the ring and among the unsettled handlers, never as the difference.
 struct MessageLedger {
   std::uint64_t received = 0;
   std::uint64_t handled = 0;
   std::uint64_t failed = 0;
+  std::uint64_t dropped = 0;
   std::uint64_t in_flight = 0;
 };
 
@@ -127,14 +129,13 @@ class Inbox {
            starving_.exchange(false, std::memory_order_seq_cst);
   }
 
-  // A dead consumer's unfinished business, by the thread that takes the ring over: `handled` and
-  // `failed` messages that it could not count itself, its unsettled ones, `count` descriptors gone.
-  bool abandon(std::uint32_t count, std::uint32_t handled, std::uint32_t failed) {
+  // A dead consumer's unfinished business: `lost` messages that it could not account for, its
+  // unsettled ones, `count` descriptors gone.
+  bool abandon(std::uint32_t count, std::uint32_t lost) {
     {
       const std::lock_guard guard(ledger_lock_);
       commit();
-      handled_ += handled;
-      failed_ += failed + held_;
+      failed_ += lost + held_;
       held_ = 0;
       control(kControlHeld) = 0;
       if (count != 0) cursor_.release(count);
@@ -145,7 +146,7 @@ class Inbox {
   // Any thread.
   MessageLedger ledger() {
     const std::lock_guard guard(ledger_lock_);
-    MessageLedger ledger{received_, handled_, failed_, held_};
+    MessageLedger ledger{received_, handled_, failed_, dropped_, held_};
     for (std::uint64_t p = cursor_.released(); p != cursor_.published(); ++p) {
       ledger.in_flight += is_message(at(p)) ? 1 : 0;
     }
@@ -170,6 +171,17 @@ class Inbox {
     std::atomic<std::int64_t> since_ns{0};  // 0: not in JavaScript
   } batch;
 
+  // Why the connections close that a dying worker loses.
+  std::atomic<CloseReason> end_reason{CloseReason::kError};
+
+  // Any thread, a hint for reports: whose descriptor JavaScript has been on for a while.
+  bool running_key(ConnectionKey& key) {
+    if (batch.since_ns.load(std::memory_order_relaxed) == 0) return false;
+    const InboundDescriptor& running = at(control(kControlRunning));
+    key = {running.fd, running.sequence};
+    return true;
+  }
+
   // Connections given to this worker and not closed yet (acceptor counts up, the release down).
   std::atomic<std::uint32_t> connections{0};
   std::atomic<bool> consumed{false};  // a consumer is attached
@@ -185,6 +197,9 @@ class Inbox {
     failed_ += failed - seen_failed_;
     seen_handled_ = handled;
     seen_failed_ = failed;
+    const std::uint32_t dropped = control(kControlDropped);
+    dropped_ += dropped - seen_dropped_;
+    seen_dropped_ = dropped;
     held_ = control(kControlHeld);
   }
 
@@ -199,9 +214,11 @@ class Inbox {
   std::uint64_t received_ = 0;
   std::uint64_t handled_ = 0;
   std::uint64_t failed_ = 0;
+  std::uint64_t dropped_ = 0;
   std::uint32_t held_ = 0;
   std::uint32_t seen_handled_ = 0;
   std::uint32_t seen_failed_ = 0;
+  std::uint32_t seen_dropped_ = 0;
   std::uint32_t high_water_ = 0;
 };
 

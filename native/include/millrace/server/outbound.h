@@ -44,6 +44,7 @@ class Outbound {
     const std::uint32_t count = std::min(control_[kControlOpCount], kOperationListCapacity);
     control_[kControlOpCount] = 0;
     control_[kControlOutMark] = 0;
+    control_[kControlOutMarkBytes] = 0;
     if (count == 0) return;
     const std::span<const OutboundOperation> list(list_, valid(count));
     while (!outbox_->push(core_.store, list)) {
@@ -54,6 +55,15 @@ class Outbound {
         core_.store.unique(control_[kControlOutBlock])) {
       take_block();
     }
+  }
+
+  // Keeps the first `count` operations of the list, the last of them with `bytes` bytes.
+  void cut(std::uint32_t count, std::uint32_t bytes) {
+    control_[kControlOpCount] =
+        std::min({count, control_[kControlOpCount], kOperationListCapacity});
+    if (control_[kControlOpCount] == 0) return;
+    OutboundOperation& last = list_[control_[kControlOpCount] - 1];
+    last.length = std::min(last.length, bytes);
   }
 
   // An output block with all of its room. Called after flush().

@@ -184,9 +184,14 @@ class Receiver {
   // --- Reading -----------------------------------------------------------------------------------
 
   Outcome read(Connection& c, Inbox& inbox, bool hangup) {
+    // Our end is sent: nobody waits for more.
+    if (c.lingering.load(std::memory_order_seq_cst)) {
+      c.receive.ended = c.receive.end_told = true;
+      drop_kept(c);
+    }
     if (c.receive.ended) return discard(c, inbox);
     // seq_cst: pairs with PipelineCore::resume().
-    if (c.paused.load(std::memory_order_seq_cst) != 0 && !c.lingering.load(std::memory_order_relaxed)) {
+    if (c.paused.load(std::memory_order_seq_cst) != 0) {
       note_pause(c);
       if (hangup) core_.close(c, CloseReason::kReset);
       return Outcome::kDone;

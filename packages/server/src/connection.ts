@@ -1,0 +1,216 @@
+import { checkInteger, checkString } from '@millrace/native';
+import { reasonNumber, type CloseReason } from './close-reason.js';
+import { connectionInfo } from './connection-info.js';
+import { toDuplex, type ConnectionStream } from './duplex.js';
+import { makeError } from './errors.js';
+import { PAUSE } from './layout.js';
+import { native, type ConnectionRow } from './native.js';
+import type { Parked, WorkerRuntime } from './worker-runtime.js';
+import { keyNumber, parseTopic } from './topic.js';
+import type { Connection, ConnectionDuplex, ConnectionInfo, Payload, PublishOptions } from './types.js';
+
+const MAX_TIMEOUT_MS = 2 ** 32 - 1;
+const MAX_TOPIC_BYTES = 16 * 1024;
+
+/** @internal The worker's own connection: the public face, and what the runtime keeps of it. */
+export class ServerConnection<Data = unknown> implements Connection<Data> {
+  data!: Data;
+  closed = false;
+
+  // The runtime's. A pending handler, what waits behind it, and how the end stands.
+  submitted: number;
+  busy = false;
+  waiting: Parked[] | undefined;
+  pendingEnd: ((this: void) => void) | undefined;
+  ended = false;
+  wantsDrain = false;
+  /** Why it will have closed, whatever ends it first from here. */
+  fate: CloseReason | undefined;
+  lastError: Error | undefined;
+  stream: ConnectionStream | undefined;
+  /** Its `open` is running. */
+  fresh = true;
+
+  readonly #runtime: WorkerRuntime;
+  #id: string | undefined;
+  #row: ConnectionRow | undefined;
+  #local: { address?: string; port?: number } | undefined;
+  #abort: AbortController | undefined;
+
+  constructor(
+    runtime: WorkerRuntime,
+    readonly fd: number,
+    readonly sequence: number,
+  ) {
+    this.#runtime = runtime;
+    this.submitted = runtime.outbound.sent[fd]!;
+  }
+
+  get id(): string {
+    return (this.#id ??= `${this.sequence}:${this.fd}`);
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#facts()?.[2];
+  }
+
+  get remotePort(): number | undefined {
+    return this.remoteAddress === undefined ? undefined : this.#facts()?.[3];
+  }
+
+  get localAddress(): string | undefined {
+    return this.#localFacts().address;
+  }
+
+  get localPort(): number | undefined {
+    return this.#localFacts().port;
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.closed && !this.#abort.signal.aborted) this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  get bufferedBytes(): number {
+    return this.closed ? 0 : this.#runtime.outbound.buffered(this);
+  }
+
+  write(payload: Payload): boolean {
+    if (!this.#writable(payload)) return false;
+    this.#runtime.outbound.write(this, payload);
+    return this.#belowHighWater();
+  }
+
+  send(payload: Payload): boolean {
+    if (!this.#writable(payload)) return false;
+    this.#runtime.outbound.send(this, payload);
+    return this.#belowHighWater();
+  }
+
+  end(payload?: Payload): void {
+    if (this.closed || this.ended) return;
+    if (payload !== undefined) this.write(payload);
+    this.finish('local', false);
+  }
+
+  destroy(reason?: string | Error): void {
+    if (this.closed) return;
+    if (reason instanceof Error) this.lastError = reason;
+    this.finish(reason instanceof Error ? 'error' : 'local', true);
+  }
+
+  pause(): void {
+    this.setPaused(PAUSE.user, true);
+  }
+
+  resume(): void {
+    this.setPaused(PAUSE.user, false);
+  }
+
+  setIdleTimeout(ms: number): void {
+    checkInteger('ms', ms, 0, MAX_TIMEOUT_MS);
+    if (!this.closed) native.setIdleTimeout(this.#runtime.attachment, this.fd, this.sequence, ms);
+  }
+
+  subscribe(topic: string): void {
+    const { name, pattern } = parseTopic(checkString('topic', topic));
+    if (name.length > MAX_TOPIC_BYTES) {
+      checkInteger('topic.length', name.length, 0, MAX_TOPIC_BYTES);
+    }
+    if (this.closed) return;
+    const outcome = native.subscribe(this.#runtime.attachment, this.fd, this.sequence, name, pattern);
+    if (outcome === 0) this.#runtime.outbound.activate(this);
+    if (outcome !== 2) return;
+    throw makeError(
+      'ERR_SERVER_SUBSCRIPTIONS',
+      'No subscription is free: raise options.maxSubscriptions, or memory.maxBytes for long topics',
+    );
+  }
+
+  unsubscribe(topic: string): void {
+    const { name, pattern } = parseTopic(checkString('topic', topic));
+    if (!this.closed) native.unsubscribe(this.#runtime.attachment, this.fd, this.sequence, name, pattern);
+  }
+
+  publish(topic: string, payload: Payload, options: PublishOptions = {}): number {
+    const { key = topic, includeSelf = false, framed = true } = options;
+    checkString('topic', topic);
+    return this.#runtime.outbound.publish(topic, payload, keyNumber(key), framed, includeSelf ? undefined : this);
+  }
+
+  toDuplex(): ConnectionDuplex {
+    this.stream = toDuplex(this, this.#runtime);
+    return this.stream as unknown as ConnectionDuplex;
+  }
+
+  // --- The runtime's ---
+
+  setPaused(bit: number, on: boolean): void {
+    if (!this.closed) native.setPaused(this.#runtime.attachment, this.fd, this.sequence, bit, on);
+  }
+
+  /** Our end, after what was written (or at once). The close event follows. */
+  finish(reason: CloseReason, atOnce: boolean): void {
+    if (this.ended && !atOnce) return;
+    this.ended = true;
+    this.#runtime.outbound.end(this, reasonNumber(this.fate ?? reason), atOnce);
+  }
+
+  /** The close event is here. */
+  settleClosed(): void {
+    this.#facts();
+    this.closed = true;
+    this.#abort?.abort();
+  }
+
+  info(): ConnectionInfo {
+    const row = native.info(this.#runtime.attachment, this.fd, this.sequence) ?? this.#row;
+    return connectionInfo(row ?? [this.fd, this.sequence, undefined, 0, 0, 0, 0, 0, 0, 0]);
+  }
+
+  family(): 'IPv4' | 'IPv6' | undefined {
+    const family = this.#facts()?.[9];
+    return family === 2 ? 'IPv4' : family === 10 ? 'IPv6' : undefined;
+  }
+
+  // --- Private ---
+
+  #writable(payload: Payload): boolean {
+    if (this.closed) return false;
+    if (typeof payload !== 'string' && !(payload instanceof Uint8Array) && typeof payload?.view !== 'function') {
+      throw makeError(
+        'ERR_INVALID_ARG_TYPE',
+        `The "payload" argument must be a Message, a Uint8Array or a string. Received ${typeof payload}`,
+        { ErrorType: TypeError },
+      );
+    }
+    if (!this.ended) return true;
+    throw makeError('ERR_CONNECTION_ENDED', `Connection ${this.id} was ended: write before end(), not after it`);
+  }
+
+  #belowHighWater(): boolean {
+    const { outbound, highWaterBytes } = this.#runtime;
+    if (outbound.buffered(this) <= highWaterBytes) return true;
+    if (!this.wantsDrain) {
+      // What is on its way to the sender counts too: nothing more is read from here on. The sender, when
+      // it comes to this operation, sees to it that reading goes on below the low-water mark.
+      this.wantsDrain = true;
+      this.setPaused(PAUSE.write, true);
+      outbound.wantDrain(this);
+    }
+    return false;
+  }
+
+  #facts(): ConnectionRow | undefined {
+    if (this.#row === undefined && !this.closed) {
+      this.#row = native.info(this.#runtime.attachment, this.fd, this.sequence);
+    }
+    return this.#row;
+  }
+
+  #localFacts(): { address?: string; port?: number } {
+    if (this.#local === undefined && !this.closed) this.#local = native.localAddress(this.fd) ?? {};
+    return this.#local ?? {};
+  }
+}

@@ -1,0 +1,57 @@
+import { getSystemErrorName } from 'node:util';
+import type { ErrorCode as FramingErrorCode } from '@millrace/framing';
+import { codedError, type CodedErrorOptions } from '@millrace/native';
+
+/** Every `code` that this package's errors have, beside those of the system (`EADDRINUSE` …). */
+export type ErrorCode =
+  | FramingErrorCode
+  | 'ERR_SERVER_CLOSED'
+  | 'ERR_SERVER_LISTENING'
+  | 'ERR_SERVER_MEMORY'
+  | 'ERR_SERVER_TOPOLOGY'
+  | 'ERR_SERVER_SUBSCRIPTIONS'
+  | 'ERR_SERVER_WORKER'
+  | 'ERR_CONNECTION_ENDED'
+  | 'ERR_CONNECTION_IN_USE'
+  | 'ERR_WORKER_MODULE'
+  | 'ERR_LAYOUT_MISMATCH'
+  | 'ERR_SHARED_GONE'
+  | 'ABORT_ERR';
+
+/** The one place that makes this package's own errors. */
+export function makeError(code: ErrorCode, message: string, options?: CodedErrorOptions): Error & { code: ErrorCode } {
+  return codedError(code, message, options);
+}
+
+/** As Node words them: `listen EADDRINUSE: address already in use 127.0.0.1:80`. */
+export function systemError(errno: number, syscall: string, details: { address?: string; port?: number }): Error {
+  const code = getSystemErrorName(errno);
+  const where =
+    details.address === undefined ? '' : ` ${details.address}${details.port === undefined ? '' : `:${details.port}`}`;
+  const text = SYSTEM_TEXTS[code] ?? 'the system refused it';
+  return codedError(code, `${syscall} ${code}: ${text}${where}`, { errno, syscall, ...details });
+}
+
+const SYSTEM_TEXTS: Record<string, string> = {
+  EADDRINUSE: 'address already in use',
+  EADDRNOTAVAIL: 'address not available',
+  EACCES: 'permission denied',
+  EAFNOSUPPORT: 'address family not supported',
+  EBADF: 'bad file descriptor',
+  EINVAL: 'invalid argument',
+  EMFILE: 'too many open files',
+  ENAMETOOLONG: 'name too long',
+  ENOENT: 'no such file or directory',
+  ENOMEM: 'not enough memory',
+  ENOTSOCK: 'socket operation on non-socket',
+};
+
+export function abortError(reason: unknown): Error {
+  const error = makeError('ABORT_ERR', 'The operation was aborted', { cause: reason });
+  error.name = 'AbortError';
+  return error;
+}
+
+export function frameIncomplete(): Error {
+  return makeError('ERR_FRAME_INCOMPLETE', 'The peer ended its side in the middle of a frame: what it sent of that is lost');
+}

@@ -1,0 +1,57 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { checkBoolean, checkInteger, checkObject, checkString, integerOption } from '@millrace/native';
+
+export type ListenOptions = (
+  { port?: number; host?: string; backlog?: number; ipv6Only?: boolean } | { path: string } | { fd: number }
+) & { signal?: AbortSignal };
+
+const BACKLOG = 511;
+
+/** What the addon's listen() takes. kind 0: host and port, 1: path, 2: descriptor (then `value` is it). */
+export interface CheckedListen {
+  readonly kind: 0 | 1 | 2;
+  readonly host: string | undefined;
+  readonly path: string;
+  readonly value: number;
+  readonly backlog: number;
+  readonly ipv6Only: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+export function checkListenOptions(given: ListenOptions): CheckedListen {
+  const options = checkObject('options', given) as {
+    port?: number;
+    host?: string;
+    backlog?: number;
+    ipv6Only?: boolean;
+    path?: string;
+    fd?: number;
+    signal?: AbortSignal;
+  };
+  const { signal } = options;
+  if (signal !== undefined) checkObject('options.signal', signal);
+  const common = {
+    backlog: integerOption('options.backlog', options.backlog, { min: 1, max: 65535, default: BACKLOG }),
+    ipv6Only: checkBoolean('options.ipv6Only', options.ipv6Only ?? false),
+    signal,
+    host: undefined,
+    path: '',
+    value: 0,
+  };
+  if (options.path !== undefined) return { ...common, kind: 1, path: checkString('options.path', options.path) };
+  if (options.fd !== undefined) return { ...common, kind: 2, value: checkInteger('options.fd', options.fd, 0) };
+  return {
+    ...common,
+    kind: 0,
+    host: options.host === undefined ? undefined : checkString('options.host', options.host),
+    value: integerOption('options.port', options.port, { min: 0, max: 65535, default: 0 }),
+  };
+}
+
+/** A numeric address for the addon; '' is every address. @throws the system's `ENOTFOUND` for an unknown name */
+export async function resolveHost(host: string | undefined): Promise<string> {
+  if (host === undefined || host === '') return '';
+  if (isIP(host) !== 0) return host;
+  return (await lookup(host)).address;
+}

@@ -1,0 +1,37 @@
+import { checkString } from '@millrace/native';
+import { makeError } from './errors.js';
+import { keyNumber } from './topic.js';
+import type { Payload, PublishOptions, WorkerContext } from './types.js';
+import type { WorkerRuntime } from './worker-runtime.js';
+
+/** What a handler's `start` is given. */
+export class WorkerContextImpl implements WorkerContext<any> {
+  readonly #abort = new AbortController();
+  #runtime: WorkerRuntime | undefined;
+
+  constructor(
+    readonly workerIndex: number,
+    readonly workerData: unknown,
+  ) {}
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  publish(topic: string, payload: Payload, options: PublishOptions = {}): number {
+    checkString('topic', topic);
+    if (this.#runtime === undefined || this.#abort.signal.aborted) {
+      throw makeError('ERR_SERVER_CLOSED', 'The server is closed: publish before, not after');
+    }
+    const { key = topic, framed = true } = options;
+    return this.#runtime.outbound.publish(topic, payload, keyNumber(key), framed, undefined);
+  }
+
+  attach(runtime: WorkerRuntime): void {
+    this.#runtime = runtime;
+  }
+
+  abort(): void {
+    this.#abort.abort();
+  }
+}
