@@ -14,10 +14,12 @@
 #include "millrace/memory/magazine.h"
 #include "millrace/memory/page_pool.h"
 #include "millrace/memory/page_runs.h"
+#include "millrace/memory/poison.h"
 #include "millrace/memory/size_classes.h"
 #include "millrace/memory/slab_caches.h"
 #include "millrace/memory/slab_class.h"
 #include "millrace/memory/slab_metadata.h"
+#include "millrace/memory/slab_options.h"
 #include "millrace/memory/slab_stats.h"
 
 namespace millrace {
@@ -55,21 +57,21 @@ class SlabAllocator {
   // EINVAL for options that make no sense, ENOMEM when there is not enough address space.
   SystemError open(const SlabOptions& options) {
     close();
-    SizeClasses classes;
-    if (!valid(options) || !build(options, classes)) return {EINVAL, "slab_open"};
-    const std::uint32_t pages = page_count(options);
+    SlabPlan plan;
+    if (!plan.make(options)) return {EINVAL, "slab_open"};
     Arena arena;
-    if (auto error = Arena::create(std::size_t{pages} << SlabPage::kShift, arena)) return error;
-    if (auto error = metadata_.open(pages, cache_bytes(options, classes))) return error;
+    if (auto error = Arena::create(std::size_t{plan.pages} << SlabPage::kShift, arena))
+      return error;
+    if (auto error = metadata_.open(plan.pages, plan.cache_bytes)) return error;
     arena_ = std::move(arena);
-    classes_ = classes;
-    max_block_bytes_ = classes.max_block_bytes();
-    units_ = pages * SlabPage::kUnits;
-    pool_.open(pages, metadata_.page_bits);
-    for (std::uint32_t i = 0; i < classes.count(); ++i) {
-      lists_[i].open(i, classes.block_units(i), pool_, metadata_);
+    classes_ = plan.classes;
+    max_block_bytes_ = classes_.max_block_bytes();
+    units_ = plan.pages * SlabPage::kUnits;
+    pool_.open(plan.pages, metadata_.page_bits);
+    for (std::uint32_t i = 0; i < classes_.count(); ++i) {
+      lists_[i].open(i, classes_.block_units(i), pool_, metadata_);
     }
-    runs_.open(classes.count(), pool_, metadata_);
+    runs_.open(classes_.count(), pool_, metadata_);
     uncached_.store(0, std::memory_order_relaxed);
     exhausted_.store(0, std::memory_order_relaxed);
     caches_.open(classes_, lists_, pool_, metadata_.caches, options.max_thread_caches,
@@ -86,6 +88,7 @@ class SlabAllocator {
     max_block_bytes_ = 0;
     pool_.open(0, nullptr);
     metadata_.close();
+    unpoison(arena_.data(), arena_.max_bytes());
     arena_ = Arena();
   }
 
@@ -114,6 +117,7 @@ class SlabAllocator {
     if (state == 0) [[unlikely]]
       return why_not_live(offset);
     const std::uint32_t size_class = page_class(offset);
+    if constexpr (kPoisons) poison(data(offset), size_of(size_class, offset));
     if (ThreadCache* const cache = caches_.enter()) [[likely]] {
       const bool cached = cache->magazine(size_class).push(offset);
       caches_.leave();
@@ -127,8 +131,7 @@ class SlabAllocator {
   std::size_t block_bytes(std::uint32_t offset) const noexcept {
     const std::uint32_t index = std::rotr(offset, SlabPage::kUnitShift);
     if (index >= units_ || metadata_.units[index].load(std::memory_order_relaxed) == 0) return 0;
-    const std::uint32_t size_class = page_class(offset);
-    return size_class < classes_.count() ? classes_.block_bytes(size_class) : runs_.bytes(offset);
+    return size_of(page_class(offset), offset);
   }
 
   // Size of the block that a request would get.
@@ -169,9 +172,15 @@ class SlabAllocator {
     std::uint64_t in_use = stats.runs;
     stats.class_count = classes_.count();
     for (std::uint32_t i = 0; i < stats.class_count; ++i) {
-      SlabClassStats& out = stats.classes[i] = class_stats(i, stats.allocations);
+      const SlabClass::Figures list = lists_[i].figures();
+      const SlabCaches::Figures cached = caches_.figures(i);
+      SlabClassStats& out = stats.classes[i];
+      out.block_bytes = classes_.block_bytes(i);
+      out.blocks = std::uint64_t{list.pages} * (SlabPage::kBytes / out.block_bytes);
+      out.in_use = list.blocks_out > cached.held ? list.blocks_out - cached.held : 0;
       in_use += out.in_use;
       stats.in_use_bytes += out.in_use * out.block_bytes;
+      stats.allocations += cached.allocations;
     }
     stats.frees = stats.allocations > in_use ? stats.allocations - in_use : 0;
     return stats;
@@ -183,32 +192,23 @@ class SlabAllocator {
   // Address space of the metadata of a slab with these options, and the most physical memory it can
   // take. 0 for options that open() refuses.
   static std::size_t metadata_bytes(const SlabOptions& options) {
-    SizeClasses classes;
-    if (!valid(options) || !build(options, classes)) return 0;
-    return SlabMetadata::bytes(page_count(options), cache_bytes(options, classes));
+    SlabPlan plan;
+    return plan.make(options) ? plan.metadata_bytes : 0;
   }
 
  private:
-  static bool valid(const SlabOptions& options) {
-    return options.max_bytes >= SlabPage::kBytes && options.max_bytes >> 32 == 0 &&
-           options.max_thread_caches <= SlabOptions::kMaxThreadCaches;
-  }
-  static bool build(const SlabOptions& options, SizeClasses& out) {
-    return out.build(options.min_block_bytes, options.max_block_bytes, options.growth);
-  }
-  static std::uint32_t page_count(const SlabOptions& options) {
-    return static_cast<std::uint32_t>(options.max_bytes >> SlabPage::kShift);
-  }
-  static std::size_t cache_bytes(const SlabOptions& options, const SizeClasses& classes) {
-    return SlabCaches::bytes(classes.count(), options.max_thread_caches);
-  }
-
   std::uint32_t page_class(std::uint32_t offset) const noexcept {
     return metadata_.page_class[offset >> SlabPage::kShift].load(std::memory_order_relaxed);
   }
 
+  // Of a live block.
+  std::size_t size_of(std::uint32_t size_class, std::uint32_t offset) const noexcept {
+    return size_class < classes_.count() ? classes_.block_bytes(size_class) : runs_.bytes(offset);
+  }
+
   // Relaxed: a thread that frees the block got its offset from this one.
-  void mark_live(std::uint32_t block, std::size_t slack) noexcept {
+  void mark_live(std::uint32_t block, std::size_t size, std::size_t slack) noexcept {
+    unpoison(data(block), size);
     metadata_.units[block >> SlabPage::kUnitShift].store(
         static_cast<std::uint16_t>(SlabMetadata::kLive | slack), std::memory_order_relaxed);
   }
@@ -216,7 +216,7 @@ class SlabAllocator {
   std::uint32_t allocate_from(Magazine& magazine, std::size_t bytes) noexcept {
     const std::uint32_t block = magazine.pop();
     if (block != kNoBlock) [[likely]]
-      mark_live(block, magazine.block_bytes() - bytes);
+      mark_live(block, magazine.block_bytes(), magazine.block_bytes() - bytes);
     return block;
   }
 
@@ -248,7 +248,7 @@ class SlabAllocator {
       exhausted_.fetch_add(1, std::memory_order_relaxed);
       return kNoBlock;
     }
-    mark_live(block, classes_.block_bytes(size_class) - bytes);
+    mark_live(block, classes_.block_bytes(size_class), classes_.block_bytes(size_class) - bytes);
     uncached_.fetch_add(1, std::memory_order_relaxed);
     return block;
   }
@@ -264,7 +264,7 @@ class SlabAllocator {
       exhausted_.fetch_add(1, std::memory_order_relaxed);
       return kNoBlock;
     }
-    mark_live(block, 0);
+    mark_live(block, runs_.bytes(block), 0);
     return block;
   }
 
@@ -288,28 +288,8 @@ class SlabAllocator {
 
   // What to answer for a unit of the arena where no live block starts.
   [[gnu::noinline]] FreeResult why_not_live(std::uint32_t offset) const noexcept {
-    const std::uint32_t size_class = page_class(offset);
-    if (size_class == SlabMetadata::kNoBlocks) return FreeResult::kForeign;
-    const std::uint32_t inside = offset % SlabPage::kBytes;
-    const std::uint32_t size =
-        size_class < classes_.count() ? classes_.block_bytes(size_class) : SlabPage::kBytes;
-    const bool starts = inside % size == 0 && inside + size <= SlabPage::kBytes;
-    return starts ? FreeResult::kDoubleFree : FreeResult::kForeign;
-  }
-
-  SlabClassStats class_stats(std::uint32_t size_class, std::uint64_t& allocations) const noexcept {
-    const SlabClass::Figures figures = lists_[size_class].figures();
-    std::uint64_t held = 0;
-    caches_.for_each([&](ThreadCache& cache) {
-      const Magazine& magazine = cache.magazine(size_class);
-      held += magazine.held();
-      allocations += magazine.allocations();
-    });
-    SlabClassStats stats;
-    stats.block_bytes = classes_.block_bytes(size_class);
-    stats.blocks = std::uint64_t{figures.pages} * (SlabPage::kBytes / stats.block_bytes);
-    stats.in_use = figures.blocks_out > held ? figures.blocks_out - held : 0;
-    return stats;
+    return metadata_.block_starts(offset, classes_) ? FreeResult::kDoubleFree
+                                                    : FreeResult::kForeign;
   }
 
   std::uint32_t units_ = 0;  // 64-byte units of the arena; 0: closed

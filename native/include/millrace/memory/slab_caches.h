@@ -113,18 +113,32 @@ class SlabCaches final : private ThreadRegistry::Domain {
     lock_.unlock();
   }
 
-  // Calls visit(cache) for each cache that was ever used. Only the figures of its magazines may be
-  // looked at.
+  // Of one class, over all caches.
+  struct Figures {
+    std::uint64_t held = 0;         // blocks in them now
+    std::uint64_t allocations = 0;  // blocks handed out so far
+  };
+  Figures figures(std::uint32_t size_class) const noexcept {
+    Figures sum;
+    for_each([&](ThreadCache& cache) {
+      const Magazine& magazine = cache.magazine(size_class);
+      sum.held += magazine.held();
+      sum.allocations += magazine.allocations();
+    });
+    return sum;
+  }
+
+ private:
+  // What a thread keeps of one class: so many bytes, and no more than 1/1024 of the arena.
+  static constexpr std::size_t kMagazineBytes = std::size_t{64} << 10;
+
+  // Each cache that was ever used.
   template <class Visit>
   void for_each(Visit visit) const {
     // Acquire: pairs with the release in claim().
     const std::uint32_t opened = opened_.load(std::memory_order_acquire);
     for (std::uint32_t i = 0; i < opened; ++i) visit(at(i));
   }
-
- private:
-  // What a thread keeps of one class: so many bytes, and no more than 1/1024 of the arena.
-  static constexpr std::size_t kMagazineBytes = std::size_t{64} << 10;
 
   ThreadCache& at(std::uint32_t index) const noexcept {
     return *reinterpret_cast<ThreadCache*>(memory_ + index * cache_bytes_);

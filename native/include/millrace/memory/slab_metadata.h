@@ -62,6 +62,17 @@ class SlabMetadata {
     return Layout(page_count, cache_bytes).total;
   }
 
+  // Whether a block, live or not, starts at a multiple of 64, as its page is used now or was last.
+  bool block_starts(std::uint32_t offset, const SizeClasses& classes) const noexcept {
+    const std::uint32_t size_class =
+        page_class[offset >> SlabPage::kShift].load(std::memory_order_relaxed);
+    if (size_class == kNoBlocks) return false;
+    const std::uint32_t inside = offset % SlabPage::kBytes;
+    if (size_class == classes.count()) return inside == 0;
+    const std::uint32_t size = classes.block_bytes(size_class);
+    return inside % size == 0 && inside + size <= SlabPage::kBytes;
+  }
+
   // What was asked for, of all live blocks. Looks at every place where a block can start.
   std::size_t requested_bytes(std::uint32_t page_count, const SizeClasses& classes) const noexcept {
     std::size_t sum = 0;

@@ -8,23 +8,6 @@
 
 namespace millrace {
 
-struct SlabOptions {
-  static constexpr std::uint32_t kMaxThreadCaches = 4096;
-
-  // Size of the arena, rounded down to whole pages of 64 KiB: at least one, less than 4 GiB.
-  std::size_t max_bytes = std::size_t{64} << 20;
-  // Smallest block and largest block that shares a page with others; in steps of 64, to 32 KiB.
-  std::uint32_t min_block_bytes = SizeClasses::kUnitBytes;
-  std::uint32_t max_block_bytes = SizeClasses::kMaxBlockBytes;
-  // Largest ratio between neighbouring sizes: see SizeClasses::build().
-  double growth = 1.25;
-  // How many threads can have a cache at a time. More may use the slab, at the price of a lock a
-  // call. A cache takes 280 bytes of metadata for each size class.
-  std::uint32_t max_thread_caches = 32;
-  // Off: as if the kernel had no membarrier(2) (see CacheGate).
-  bool use_membarrier = true;
-};
-
 struct SlabClassStats {
   std::uint32_t block_bytes = 0;
   std::uint64_t blocks = 0;  // in the pages the class has now
