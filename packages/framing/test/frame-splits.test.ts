@@ -70,7 +70,7 @@ const byte = fc.oneof(
 const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 10 });
 const payload = fc.uint8Array({ maxLength: 60 });
 
-// A stream of whole messages, and the frames that must come of it (undefined: see the test of its own).
+// A stream of whole messages, and the frames that must come of it, parts behind NULs.
 function streamOf(name: string, framing: Framing, payloads: Uint8Array[]): [Buffer, string[]] {
   const texts = payloads.map((bytes) => Buffer.from(bytes).toString('latin1'));
   const messages = texts.map((text) => {
