@@ -3,7 +3,7 @@
  * batch hands the list to the sender. Nothing here allocates for a message.
  */
 import type { Framing } from '@millrace/framing';
-import { createFrameEncoder, type FrameEncoder } from '@millrace/framing/internal';
+import { createFrameEncoder, framingSpec, type FrameEncoder } from '@millrace/framing/internal';
 import {
   FIRST_OPERATION,
   KIND_MASK,
@@ -42,6 +42,8 @@ export class Outbound {
   /** Bytes that have left each descriptor, modulo 2^32: the sender's count. */
   readonly sent: Uint32Array;
   readonly #encoder: FrameEncoder;
+  /** What stands behind the payload of a received frame that can be sent back as it is. */
+  readonly #exactTrailerBytes: number;
   readonly #flushLater = () => this.flushNow();
   /** Set while a batch runs: its end hands everything over. */
   inBatch = false;
@@ -53,6 +55,9 @@ export class Outbound {
     this.words = new Uint32Array(views.bridge);
     this.sent = new Uint32Array(views.sent);
     this.#encoder = createFrameEncoder(framing);
+    const spec = framingSpec(framing);
+    this.#exactTrailerBytes =
+      spec.name === 'lines' ? 1 : spec.name === 'delimiter' && spec.strip ? spec.delimiter.length : 0;
   }
 
   /** Bytes written to a destination that have not left. */
@@ -76,7 +81,7 @@ export class Outbound {
     if (payload instanceof ArenaMessage && payload.exact && payload.arena === this.arena) {
       const length = payload.byteLength;
       const before = encoder.headerBytes(length);
-      const framed = before + length + encoder.maxTrailerBytes;
+      const framed = before + length + this.#exactTrailerBytes;
       this.#reference(to, payload.start - before, framed, payload.block);
       return;
     }
