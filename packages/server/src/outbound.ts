@@ -213,8 +213,12 @@ export class Outbound {
     return this.words[WORD.outBlockBytes]! - this.words[WORD.outUsed]!;
   }
 
-  /** Where `bytes` bytes can be written; #wrote says how many were. */
+  /**
+   * Where `bytes` bytes can be written; #wrote says how many were. Leaves room for their operation in the
+   * list: handing the list over may give the block away, and must not come between the two.
+   */
   #reserve(bytes: number): number {
+    if (this.words[WORD.opCount] === OPERATION_LIST) native.flush(this.attachment);
     if (this.#room() < bytes) this.#nextBlock();
     return this.words[WORD.outBlock]! + this.words[WORD.outUsed]!;
   }
