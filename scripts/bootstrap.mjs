@@ -55,6 +55,8 @@ export async function buildTypes() {
   for (const entry of packages()) (existsSync(path.join(entry.folder, 'src', 'index.ts')) ? ready : empty).push(entry);
   for (const { manifest } of empty) console.log(`${manifest.name} has no src/index.ts: left out`);
   if (ready.length === 0) return;
+  const isNew = ({ folder }) => !existsSync(path.join(folder, 'dist', '.tsbuildinfo'));
+  if (ready.some(isNew)) console.log('Compiling the TypeScript sources');
   const { code } = await runTool('typescript/bin/tsc', ['-b', '--pretty', ...ready.map(({ folder }) => folder)]);
   if (code !== 0) fail('The TypeScript sources did not compile.');
 }
