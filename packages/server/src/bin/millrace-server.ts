@@ -25,7 +25,11 @@ async function run({ config }: Invocation): Promise<void> {
   const { Gateway } = await import('../gateway/gateway.js');
   const { banner } = await import('../gateway/banner.js');
   const log = pino(
-    { level: config.logLevel, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level: config.logLevel,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
     pino.destination({ dest: 2, sync: true }),
   );
   const gateway = await Gateway.start(config, log);

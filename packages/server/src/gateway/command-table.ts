@@ -1,4 +1,4 @@
-import { optionAt, type Arguments } from './arguments.js';
+import { MAX_SHOWN_BYTES, optionAt, shownAt, type Arguments } from './arguments.js';
 import type { Client } from './client.js';
 
 export interface Command {
@@ -16,7 +16,6 @@ export interface Command {
 /** Names so short are found by their letters, packed into one number, without making a string. */
 const PACKED_LETTERS = 4;
 const UPPER_CASE = 0xdf;
-const MAX_SHOWN_BYTES = 128;
 
 /** The commands there are, and the checks that Redis makes before it runs one. Immutable; O(1) a command. */
 export class CommandTable {
@@ -45,7 +44,7 @@ export class CommandTable {
     if (command.subcommands !== undefined && args.partCount > 1) {
       const subcommand = command.subcommands.get(optionAt(args, 1));
       if (subcommand === undefined) {
-        return refuse(client, `ERR unknown subcommand '${shown(args, 1)}'. Try ${command.name.toUpperCase()} HELP.`);
+        return refuse(client, `ERR unknown subcommand '${shownAt(args, 1)}'. Try ${command.name.toUpperCase()} HELP.`);
       }
       command = subcommand;
     }
@@ -94,17 +93,10 @@ function refuse(client: Client, error: string): false {
   return false;
 }
 
-/** Redis shows a bounded part of what it was sent, up to the first zero byte. */
-function shown(args: Arguments, index: number, limit = MAX_SHOWN_BYTES): string {
-  const text = args.partLatin1(index).slice(0, limit);
-  const end = text.indexOf('\0');
-  return end < 0 ? text : text.slice(0, end);
-}
-
 function unknownCommand(args: Arguments): string {
   let words = '';
   for (let i = 1; i < args.partCount && words.length < MAX_SHOWN_BYTES; i++) {
-    words += `'${shown(args, i, MAX_SHOWN_BYTES - words.length)}' `;
+    words += `'${shownAt(args, i, MAX_SHOWN_BYTES - words.length)}' `;
   }
-  return `ERR unknown command '${shown(args, 0)}', with args beginning with: ${words}`;
+  return `ERR unknown command '${shownAt(args, 0)}', with args beginning with: ${words}`;
 }

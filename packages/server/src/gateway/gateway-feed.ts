@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Feed } from '@millrace/feed';
 import type { Logger } from 'pino';
-import type { ServerToken } from '../index.js';
+import type { Server } from '../index.js';
 import type { FeedWorkerData } from './feed/feed-worker.js';
 import type { FeedSource } from './feed/feed-source.js';
 import { FileSource } from './feed/file-source.js';
@@ -45,7 +45,7 @@ export class GatewayFeed {
   }
 
   /** Workers first, so that the first message finds somebody. */
-  async start(server: ServerToken): Promise<void> {
+  async start(server: ReturnType<Server['share']>): Promise<void> {
     const workerData: FeedWorkerData = { stores: this.#stores.share(), server };
     this.#consumers = await this.feed.consumeWith({
       filename: join(__dirname, 'feed', 'feed-worker.js'),
@@ -76,6 +76,7 @@ export class GatewayFeed {
     try {
       await source.run(this.#abort.signal);
       board.feedState = 'finished';
+      if (this.#abort.signal.aborted) return;
       const { offered } = this.feed.stats();
       this.#log.info({ offered, malformed: board.get('feedMalformed') }, 'the feed is at its end');
     } catch (error) {

@@ -14,9 +14,12 @@ import { Stores } from './stores.js';
 import { formatBytes } from './units.js';
 
 const MAX_SUBSCRIPTIONS = 1024;
+/** Of all connections together. */
+const MAX_ALL_SUBSCRIPTIONS = 131_072;
 /** What a subscriber may be behind with, and the largest reply: KEYS of very many. */
 const MAX_WRITE_BYTES = 16 * 1024 * 1024;
 const BOARD_REFRESH_MS = 1000;
+const REFUSALS = /^ERR_(SERVER_|OUT_OF_RANGE|INVALID_ARG_VALUE)/;
 
 export interface MemoryPlan {
   readonly totalBytes: number;
@@ -48,7 +51,7 @@ export class Gateway {
     this.#feed = config.feed.kind === 'none' ? undefined : new GatewayFeed(config, budget.feedBytes, this.#stores, log);
     const handlerData: HandlerData = {
       stores: this.#stores.share(),
-      settings: settingsOf(config, budget.stores.maxKeys),
+      settings: settingsOf(config, budget.stores.maxKeyBytes),
       feed: this.#feed?.feed.share(),
     };
     const feedParts =
@@ -62,7 +65,7 @@ export class Gateway {
 
   /** Resolves when everything listens. Throws StartError for what whoever started it can put right. */
   static async start(config: Config, log: Logger): Promise<Gateway> {
-    const gateway = new Gateway(config, log);
+    const gateway = Gateway.#construct(config, log);
     try {
       await gateway.#start();
     } catch (error) {
@@ -70,6 +73,17 @@ export class Gateway {
       throw error;
     }
     return gateway;
+  }
+
+  /** What the libraries refuse in a configuration is for whoever wrote it. */
+  static #construct(config: Config, log: Logger): Gateway {
+    try {
+      return new Gateway(config, log);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === undefined || !REFUSALS.test(code)) throw error;
+      throw new StartError(message);
+    }
   }
 
   get port(): number {
@@ -168,6 +182,7 @@ function serverOptions(config: Config, workerData: HandlerData, maxBytes: number
     framing: resp({ maxBytes: MAX_VALUE_BYTES }),
     idleTimeoutMs: config.idleTimeoutMs,
     maxConnections: config.maxClients,
+    maxSubscriptions: MAX_ALL_SUBSCRIPTIONS,
     memory: { maxBytes },
     connection: { slowConsumer: 'conflate', maxWriteBytes: MAX_WRITE_BYTES },
     workerData,
@@ -177,12 +192,12 @@ function serverOptions(config: Config, workerData: HandlerData, maxBytes: number
     : { ...common, handler: join(__dirname, 'handler.js'), workers: config.workers };
 }
 
-function settingsOf(config: Config, maxKeys: number): Settings {
+function settingsOf(config: Config, maxKeyBytes: number): Settings {
   return {
     host: config.host,
     maxMemoryBytes: config.maxMemoryBytes,
     maxClients: config.maxClients,
-    maxKeys,
+    maxKeyBytes,
     maxSubscriptions: MAX_SUBSCRIPTIONS,
     idleTimeoutMs: config.idleTimeoutMs,
     maxCommandBytes: MAX_VALUE_BYTES,

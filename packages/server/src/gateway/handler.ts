@@ -104,7 +104,7 @@ export default defineHandler<Client, HandlerData>({
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined || !FRAMING_ERROR.test(code) || connection.data.closing) return;
     connection.data.closing = true;
-    connection.end(`-ERR Protocol error: ${error.message}\r\n`);
+    connection.end(Buffer.from(`-ERR ${error.message}\r\n`, 'latin1'));
   },
 
   close(connection) {

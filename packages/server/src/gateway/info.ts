@@ -41,7 +41,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   Replication: () => ({ role: 'master', connected_slaves: 0 }),
   Feed: feedSection,
   Keyspace: ({ keyspace, settings }) =>
-    keyspace.size === 0 ? {} : { db0: `keys=${keyspace.size},maxkeys=${settings.maxKeys}` },
+    keyspace.size === 0 ? {} : { db0: `keys=${keyspace.size},maxbytes=${settings.maxKeyBytes}` },
 };
 
 /** Exact whenever the feed is at rest: read from the feed itself. */

@@ -10,14 +10,12 @@ export interface MemoryBudget {
 
 const KEYS_SHARE = 1 / 4;
 const FEED_SHARE = 1 / 16;
-/** What an entry takes at least, so many keys fit where all are short. */
-const BYTES_A_KEY = 128;
 
 /** Undefined when the bound leaves the server nothing. */
 export function shareOut(maxMemoryBytes: number, maxClients: number): MemoryBudget | undefined {
   const maxKeyBytes = Math.floor(maxMemoryBytes * KEYS_SHARE);
   const feedBytes = Math.floor(maxMemoryBytes * FEED_SHARE);
-  const stores = { maxKeyBytes, maxKeys: Math.floor(maxKeyBytes / BYTES_A_KEY), maxClients };
+  const stores = { maxKeyBytes, maxClients };
   const storeBytes = Stores.plan(stores).reduce((sum, { bytes }) => sum + bytes, 0);
   const serverBytes = maxMemoryBytes - storeBytes - feedBytes;
   return serverBytes > 0 ? { stores, feedBytes, serverBytes } : undefined;

@@ -11,7 +11,7 @@ export interface Settings {
   readonly host: string;
   readonly maxMemoryBytes: number;
   readonly maxClients: number;
-  readonly maxKeys: number;
+  readonly maxKeyBytes: number;
   readonly maxSubscriptions: number;
   readonly idleTimeoutMs: number;
   readonly maxCommandBytes: number;

@@ -20,7 +20,6 @@ export interface StoreTokens {
 }
 
 export interface StoreLimits {
-  readonly maxKeys: number;
   readonly maxKeyBytes: number;
   readonly maxClients: number;
 }
@@ -79,7 +78,7 @@ export class Stores {
     const [keys, channels, patterns, sessions, totals] = Stores.plan(limits).map(({ bytes }) => bytes);
     return new Stores(
       {
-        keys: new ConcurrentMap({ key: 'string', value: 'bytes', capacity: limits.maxKeys, maxBytes: keys! }),
+        keys: new ConcurrentMap({ key: 'string', value: 'bytes', maxBytes: keys! }),
         channels: new ConcurrentMap({ key: 'string', value: 'f64', capacity: MAX_CHANNELS, maxBytes: channels! }),
         patterns: new ConcurrentMap({ key: 'string', value: 'f64', capacity: MAX_PATTERNS, maxBytes: patterns! }),
         sessions: new ConcurrentMap<'fd-sequence', 'json', SessionRecord>({

@@ -35,7 +35,13 @@ export class Subscriptions {
     if (this.count >= limit) return `ERR max number of subscriptions reached (${limit} for each connection)`;
     if (name.length > MAX_NAME_BYTES) return `ERR ${kind} name is longer than ${MAX_NAME_BYTES} bytes`;
     if (!services.channels.join(kind, name)) return `ERR max number of ${kind}s reached`;
-    connection.subscribe(topicOf(kind, protocol, name));
+    try {
+      connection.subscribe(topicOf(kind, protocol, name));
+    } catch (error) {
+      services.channels.leave(kind, name);
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_SERVER_SUBSCRIPTIONS') throw error;
+      return 'ERR max number of subscriptions reached';
+    }
     if (this.count === 0) connection.setIdleTimeout(0);
     names.add(name);
     return undefined;

@@ -1,4 +1,4 @@
-import { optionAt, type Arguments } from '../arguments.js';
+import { optionAt, shownAt, type Arguments } from '../arguments.js';
 import type { Client } from '../client.js';
 import { container, type Command } from '../command-table.js';
 import { parseInteger } from '../integers.js';
@@ -49,7 +49,7 @@ type Filter = (id: number, record: SessionRecord) => boolean;
 function parseFilter(args: Arguments): Filter | string {
   if (args.partCount === 2) return () => true;
   const option = optionAt(args, 2);
-  if (option === 'TYPE' && args.partCount === 4) return filterByType(args.partLatin1(3));
+  if (option === 'TYPE' && args.partCount === 4) return filterByType(shownAt(args, 3));
   if (option === 'ID' && args.partCount > 3) return filterById(args);
   return SYNTAX_ERROR;
 }

@@ -1,4 +1,4 @@
-import { optionAt, type Arguments } from '../arguments.js';
+import { optionAt, shownAt, type Arguments } from '../arguments.js';
 import type { Client } from '../client.js';
 import type { Command } from '../command-table.js';
 import { parseInteger } from '../integers.js';
@@ -6,6 +6,8 @@ import { REDIS_VERSION } from '../versions.js';
 import { setName } from './client-name.js';
 
 const PONG = Buffer.from('+PONG\r\n');
+const MIN_INT32 = -(2 ** 31);
+const MAX_INT32 = 2 ** 31 - 1;
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
 
 function ping({ reply, protocol, subscribed }: Client, args: Arguments): void {
@@ -29,10 +31,15 @@ function echo({ reply }: Client, args: Arguments): void {
 
 function select({ reply }: Client, args: Arguments): void {
   const index = parseInteger(args.part(1));
-  if (index === 0) reply.ok();
-  else if (index === undefined || index > 2147483647 || index < -2147483648) {
+  if (index === 0) {
+    reply.ok();
+  } else if (index === undefined) {
     reply.error('ERR value is not an integer or out of range');
-  } else reply.error('ERR DB index is out of range');
+  } else if (index > MAX_INT32 || index < MIN_INT32) {
+    reply.error(`ERR value is out of range, value must between ${MIN_INT32} and ${MAX_INT32}`);
+  } else {
+    reply.error('ERR DB index is out of range');
+  }
 }
 
 /** There is one user, `default`, without a password: any password of his is right. */
@@ -96,7 +103,7 @@ function applyHelloOptions(client: Client, args: Arguments): string | undefined 
       const refused = setName(client, args.partLatin1(++i));
       if (refused !== undefined) return refused;
     } else {
-      return `ERR Syntax error in HELLO option '${args.partLatin1(i)}'`;
+      return `ERR Syntax error in HELLO option '${shownAt(args, i)}'`;
     }
   }
   return undefined;

@@ -1,4 +1,4 @@
-import { optionAt, type Arguments } from '../arguments.js';
+import { optionAt, shownAt, type Arguments } from '../arguments.js';
 import type { Client } from '../client.js';
 import type { Command } from '../command-table.js';
 import { expiryTtl, type TimeUnit } from '../expiry.js';
@@ -25,7 +25,7 @@ function parseOptions(args: Arguments): ReadonlySet<string> | string {
   const options = new Set<string>();
   for (let i = 3; i < args.partCount; i++) {
     const option = optionAt(args, i);
-    if (!['NX', 'XX', 'GT', 'LT'].includes(option)) return `ERR Unsupported option ${args.partLatin1(i)}`;
+    if (!['NX', 'XX', 'GT', 'LT'].includes(option)) return `ERR Unsupported option ${shownAt(args, i)}`;
     options.add(option);
   }
   if (options.has('NX') && options.size > 1) {

@@ -7,7 +7,8 @@ import { parseInteger } from '../integers.js';
 const DEFAULT_COUNT = 10;
 /** More a call would keep this worker's other connections waiting. */
 const MAX_COUNT = 10_000;
-const CURSOR = /^-?[0-9]{1,20}$/;
+/** What C's strtoul takes, and nothing behind it: an empty cursor is 0. */
+const CURSOR = /^(?:[+-]?[0-9]{1,20})?$/;
 const SYNTAX_ERROR = 'ERR syntax error';
 
 function del({ reply, services }: Client, args: Arguments): void {

@@ -1,10 +1,16 @@
-import type { Arguments } from '../arguments.js';
+import { shownAt, type Arguments } from '../arguments.js';
 import type { Client } from '../client.js';
 import { container, type Command } from '../command-table.js';
 import type { SubscriptionKind } from '../topics.js';
 
 function publish({ reply, services }: Client, args: Arguments): void {
-  reply.integer(services.broadcast.publish(args.partLatin1(1), args.part(2)));
+  try {
+    reply.integer(services.broadcast.publish(args.partLatin1(1), args.part(2)));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'ERR_MESSAGE_TOO_LARGE') throw error;
+    reply.error(`ERR ${message}`);
+  }
 }
 
 function subscribe(kind: SubscriptionKind, word: string): Command['run'] {
@@ -48,7 +54,7 @@ function confirm({ reply, subscribed }: Client, word: string, name: string | und
 function channels({ reply, services }: Client, args: Arguments): void {
   if (args.partCount > 3) {
     // Redis checks this late, and words it unlike its other errors.
-    reply.error(`ERR unknown subcommand or wrong number of arguments for '${args.partLatin1(1)}'. Try PUBSUB HELP.`);
+    reply.error(`ERR unknown subcommand or wrong number of arguments for '${shownAt(args, 1)}'. Try PUBSUB HELP.`);
     return;
   }
   const names = services.channels.names(args.partCount === 3 ? args.partLatin1(2) : undefined);

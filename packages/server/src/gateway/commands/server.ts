@@ -28,10 +28,16 @@ function parameters({ settings, board }: Services): ReadonlyMap<string, string> 
 }
 
 function configGet({ reply, services }: Client, args: Arguments): void {
+  const known = parameters(services);
   const found = new Map<string, string>();
   for (let i = 2; i < args.partCount; i++) {
-    const pattern = args.partLatin1(i).toLowerCase();
-    for (const [name, value] of parameters(services)) if (globMatches(pattern, name)) found.set(name, value);
+    const asked = args.partLatin1(i);
+    const exact = known.get(asked.toLowerCase());
+    // A name is answered as it was spelled, a pattern with the names that it matches.
+    if (exact !== undefined) found.set(asked, exact);
+    for (const [name, value] of known) {
+      if (exact === undefined && globMatches(asked.toLowerCase(), name)) found.set(name, value);
+    }
   }
   reply.map(found.size);
   for (const [name, value] of found) {

@@ -1,5 +1,5 @@
 import { defineConsumer, type FeedBatch, type FeedContext } from '@millrace/feed';
-import { Publisher, type ServerToken } from '../../index.js';
+import { Publisher, type Server } from '../../index.js';
 import { Broadcast } from '../broadcast.js';
 import { Stores, type StoreTokens } from '../stores.js';
 import { parseQuote, parseTrade, type Quote, type Trade } from './market-message.js';
@@ -8,7 +8,7 @@ import { SymbolState } from './symbol-state.js';
 
 export interface FeedWorkerData {
   readonly stores: StoreTokens;
-  readonly server: ServerToken;
+  readonly server: ReturnType<Server['share']>;
 }
 
 /** A feed that names more symbols than this is broken: what is beyond counts as unreadable. */
