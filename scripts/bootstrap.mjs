@@ -21,7 +21,9 @@ function installFingerprint() {
 
 export const recordInstall = () => writeFileSync(installStamp, installFingerprint());
 
-async function install() {
+/** Runs `npm install` if the packages are not there or a package.json changed since. */
+export async function install() {
+  checkRequirements();
   if (existsSync(installStamp) && readFileSync(installStamp, 'utf8') === installFingerprint()) return;
   console.log('Installing npm packages (the first time takes about a minute)');
   // The install scripts are the addons' builds, which come next, with their progress visible.
@@ -67,7 +69,6 @@ function fail(message) {
 }
 
 export async function bootstrap() {
-  checkRequirements();
   await install();
   await buildAddons();
   await buildTypes();

@@ -2,7 +2,7 @@
 // --fix (npm run format) writes what can be mended by a program.
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { bootstrap } from './bootstrap.mjs';
+import { bootstrap, install } from './bootstrap.mjs';
 import { floorViolations } from './floors.mjs';
 import { isInstalled, run, runTool } from './run.mjs';
 import { nativeFolder, packages, root } from './workspace.mjs';
@@ -37,8 +37,10 @@ function checkFloors() {
   return { code: violations.length };
 }
 
-await bootstrap();
-if (!fix) {
+if (fix) {
+  await install();
+} else {
+  await bootstrap(); // ESLint and the compiler read the types that the packages export.
   await step('types of the tests', runTool('typescript/bin/tsc', ['-p', 'tsconfig.tests.json', '--pretty']));
   await step('floors', checkFloors());
 }
