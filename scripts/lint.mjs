@@ -1,5 +1,5 @@
 // npm run lint: types of the tests, ESLint, Prettier, the floors of the core, clang-format where it is installed.
-// --fix (npm run format) writes what can be mended by a program.
+// --fix (npm run format) writes what Prettier and clang-format would have, and checks nothing else.
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { bootstrap, install } from './bootstrap.mjs';
@@ -43,8 +43,8 @@ if (fix) {
   await bootstrap(); // ESLint and the compiler read the types that the packages export.
   await step('types of the tests', runTool('typescript/bin/tsc', ['-p', 'tsconfig.tests.json', '--pretty']));
   await step('floors', checkFloors());
+  await step('eslint', runTool('eslint/bin/eslint.js', ['.']));
 }
-await step('eslint', runTool('eslint/bin/eslint.js', ['.', ...(fix ? ['--fix'] : [])]));
 const files = '**/*.{ts,mts,cts,js,mjs,cjs,json,yml,yaml}';
 await step('prettier', runTool('prettier/bin/prettier.cjs', [fix ? '--write' : '--check', '--log-level=warn', files]));
 if (isInstalled('clang-format')) {
