@@ -45,11 +45,10 @@ async function buildAddons() {
       await buildAddon(all[number - 1].folder, { log });
     }
   };
-  try {
-    await Promise.all(Array.from({ length: os.availableParallelism() }, buildRest));
-  } catch (error) {
-    fail(error.code?.startsWith('ERR_') ? error.message : error.stack);
-  }
+  // Ending at the first failure would leave the compiler of another addon running.
+  const outcomes = await Promise.allSettled(Array.from({ length: os.availableParallelism() }, buildRest));
+  const error = outcomes.find(({ status }) => status === 'rejected')?.reason;
+  if (error !== undefined) fail(error.code?.startsWith('ERR_') ? error.message : error.stack);
 }
 
 export async function buildTypes() {
