@@ -22,14 +22,14 @@ const FRAMING_ERROR = /^ERR_FRAME_/;
 class Worker {
   readonly services: Services;
   readonly #stores: Stores;
+  readonly #feed: Feed<'u64'> | undefined;
   readonly #countCommand: (amount: number) => void;
   readonly #countError: (amount: number) => void;
 
   constructor(context: WorkerContext<HandlerData>) {
     const { workerData, workerIndex } = context;
     const stores = (this.#stores = Stores.attach(workerData.stores));
-    // Closing the feed would end it for every thread: this thread's handle goes with the thread.
-    const feed = workerData.feed && Feed.attach(workerData.feed);
+    const feed = (this.#feed = workerData.feed && Feed.attach(workerData.feed));
     const { keyspace, channels, sessions, board } = stores;
     this.services = {
       workerIndex,
@@ -62,6 +62,7 @@ class Worker {
   }
 
   close(): void {
+    this.#feed?.detach();
     this.#stores.close();
   }
 }

@@ -1,4 +1,5 @@
 import type { ConcurrentMap } from '@millrace/concurrent-map';
+import { writeDecimal } from './decimal.js';
 import { addIntegers, parseInteger, type Integer } from './integers.js';
 
 export type KeyspaceMap = ConcurrentMap<'string', 'bytes'>;
@@ -98,7 +99,7 @@ export class Keyspace {
       if (current === undefined) return 'not-integer';
       const sum = addIntegers(current, delta);
       if (sum === undefined) return 'overflow';
-      const length = this.#scratch.write(String(sum), 0, 'latin1');
+      const length = writeDecimal(this.#scratch, 0, sum);
       if (this.#map.compareAndSet(key, old, this.#views[length]!)) return sum;
     }
   }

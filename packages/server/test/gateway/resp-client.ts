@@ -62,6 +62,11 @@ export class RespClient {
     this.#socket.write(bytes);
   }
 
+  /** Reads nothing from now on. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   /** What comes until `text` has come. */
   async until(text: string): Promise<string> {
     return this.#take((received) => {
