@@ -17,6 +17,7 @@ enum ConnectionEvent : std::uint32_t {
   kEventDrain = 2,
   kEventServerEnd = 4,  // the server closes: end after what was received
   kEventHangup = 8,     // epoll saw EPOLLERR or EPOLLHUP
+  kEventLastBytes = 16,  // epoll saw that the peer has ended, or one of the above
 };
 
 // Who wants the connection unread. Set by read-modify-write; whoever clears the last bit queues the
@@ -65,7 +66,8 @@ struct Connection {
     std::uint32_t begin = 0;
     std::uint32_t end = 0;
     std::uint32_t next_waiting = 0;
-    bool waiting = false;     // in its worker's list of connections that wait for room
+    bool waiting = false;     // in a list of connections that wait for room or memory
+    bool last_bytes = false;  // no edge will come for the end of input: read until it is there
     bool unparsed = false;    // the bytes kept may hold whole frames
     bool ended = false;       // no more frames: end of input, or a broken frame
     bool end_told = false;    // the worker knows

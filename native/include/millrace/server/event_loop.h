@@ -31,7 +31,7 @@ class EventLoop {
       const ConnectionKey key = ConnectionKey::unpack(events[i].data.u64);
       ConnectionTable::Slot& slot = core_.table.slot(key.fd);
       const std::uint32_t what = events[i].events;
-      if ((what & (EPOLLERR | EPOLLHUP)) != 0) note_hangup(key);
+      if ((what & kLastEdges) != 0) note_last_edge(key, what);
       if ((what & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0 && slot.receive.admit()) {
         core_.receive_queue.push(key);
         receive = true;
@@ -49,11 +49,17 @@ class EventLoop {
   }
 
  private:
-  // A connection that is not being read would not notice.
-  void note_hangup(ConnectionKey key) {
+  static constexpr std::uint32_t kHangup = EPOLLERR | EPOLLHUP;
+  static constexpr std::uint32_t kLastEdges = kHangup | EPOLLRDHUP;
+
+  // The end may be in the same edge as the last bytes, and then no other follows: a short read is not
+  // all that there is. And a connection that is not being read would not notice that it is dead.
+  void note_last_edge(ConnectionKey key, std::uint32_t what) {
     Connection* connection = core_.table.pin(key);
     if (connection == nullptr) return;
-    connection->events.fetch_or(kEventHangup, std::memory_order_seq_cst);
+    const std::uint32_t events =
+        kEventLastBytes | ((what & kHangup) != 0 ? std::uint32_t{kEventHangup} : 0);
+    connection->events.fetch_or(events, std::memory_order_seq_cst);
     core_.table.unpin(*connection);
   }
 

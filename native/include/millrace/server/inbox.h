@@ -186,9 +186,6 @@ class Inbox {
   std::atomic<std::uint32_t> connections{0};
   std::atomic<bool> consumed{false};  // a consumer is attached
 
-  // Receiver: head of the list of descriptors (Connection.receive.next_waiting) that wait for room.
-  std::uint32_t waiting = 0;
-
  private:
   void commit() {
     const std::uint32_t handled = control(kControlHandled);

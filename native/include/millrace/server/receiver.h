@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <vector>
 
 #include "millrace/base/clock.h"
 #include "millrace/server/pipeline_core.h"
+#include "millrace/server/waiting_list.h"
 
 namespace millrace {
 
@@ -24,7 +26,7 @@ namespace millrace {
 // Costs one recv a visit, one atomic addition a read, no allocation for frames that arrive whole.
 class Receiver {
  public:
-  explicit Receiver(PipelineCore& core) : core_(core) {}
+  explicit Receiver(PipelineCore& core) : core_(core), room_waiting_(core.inboxes.size()) {}
   ~Receiver() {
     if (block_ != kNoBlock) core_.store.release(block_);
   }
@@ -33,26 +35,27 @@ class Receiver {
 
   // Serves a batch of keys. False: there was nothing to do.
   bool step() {
-    resume_waiting();
+    now_ms_ = coarse_ms();
+    // Those that waited come before those that have just got an edge, who would take the room again.
+    const bool resumed = resume_waiting();
     std::uint64_t keys[kBatch];
     const std::uint32_t found = core_.receive_queue.pop(keys);
-    if (found != 0) now_ms_ = coarse_ms();
     for (std::uint32_t i = 0; i < found; ++i) visit(ConnectionKey::unpack(keys[i]));
     for (const auto& inbox : core_.inboxes) inbox->publish();
-    return found != 0;
+    return found != 0 || resumed;
   }
 
   // What step() would find, for the thread that is about to sleep.
   bool ready() {
     if (core_.stopping.load(std::memory_order_seq_cst) || core_.receive_queue.can_pop()) return true;
-    for (const auto& inbox : core_.inboxes) {
-      if (inbox->waiting != 0 && !inbox->starving()) return true;
+    for (std::size_t i = 0; i < room_waiting_.size(); ++i) {
+      if (!room_waiting_[i].empty() && !core_.inboxes[i]->starving()) return true;
     }
     return false;
   }
 
   // How long the thread may sleep: memory comes back without anybody's saying so.
-  std::int64_t sleep_ns() const { return memory_waiting_ != 0 ? kMemoryRetryNs : -1; }
+  std::int64_t sleep_ns() const { return memory_waiting_.empty() ? -1 : kMemoryRetryNs; }
 
  private:
   static constexpr std::uint32_t kBatch = 64;
@@ -89,14 +92,18 @@ class Receiver {
   Outcome serve(Connection& c) {
     Inbox& inbox = *core_.inboxes[c.worker.load(std::memory_order_relaxed)];
     const std::uint32_t events = c.events.exchange(0, std::memory_order_seq_cst);
+    c.receive.last_bytes |= (events & kEventLastBytes) != 0;
     if ((events & kEventOpen) != 0 && !say(c, inbox, kInOpen, 0)) return put_back(c, inbox, events);
     if (core_.table.closing(c)) return finish(c, inbox);
     if ((events & kEventDrain) != 0 && !say(c, inbox, kInDrain, 0)) {
       return put_back(c, inbox, events & ~kEventOpen);
     }
-    const std::uint32_t later = events & (kEventServerEnd | kEventHangup);
     const Outcome outcome = read(c, inbox, (events & kEventHangup) != 0);
-    if ((later & kEventServerEnd) != 0 && !c.receive.ended && !core_.table.closing(c)) {
+    if ((events & kEventServerEnd) != 0 && !c.receive.ended && !core_.table.closing(c)) {
+      if (c.receive.unparsed) {  // what was received comes first
+        c.events.fetch_or(kEventServerEnd, std::memory_order_seq_cst);
+        return outcome;
+      }
       c.receive.ended = true;
       if (!say(c, inbox, kInServerEnd, 0)) {
         c.receive.ended = false;
@@ -142,43 +149,39 @@ class Receiver {
     inbox.publish();
     if (!c.receive.waiting) {
       note_pause(c);
-      c.receive.waiting = true;
-      c.receive.next_waiting = inbox.waiting;
-      inbox.waiting = c.key.fd + 1;
-      core_.table.pin(c.key, true);  // the list's pin: the record stays until resume_waiting()
+      room_waiting_[c.worker.load(std::memory_order_relaxed)].push(core_.table, c);
     }
     if (inbox.starve()) inbox.feed();
     return Outcome::kDone;
   }
 
-  // Connections that waited for room, where there is room now (starve() is announced again by
-  // whoever still finds none), and those that waited for memory.
-  void resume_waiting() {
-    for (const auto& inbox : core_.inboxes) {
-      if (inbox->waiting != 0 && (!inbox->starving() || inbox->room() != 0)) {
-        admit_list(inbox->waiting);
+  // Connections that waited for room, where there is room now (starve() is announced again while some
+  // still wait), and those that waited for memory. True: there were some.
+  bool resume_waiting() {
+    bool resumed = false;
+    for (std::size_t i = 0; i < room_waiting_.size(); ++i) {
+      Inbox& inbox = *core_.inboxes[i];
+      for (std::uint32_t n = 0; n < kBatch && !room_waiting_[i].empty() && inbox.room() != 0; ++n) {
+        resume(room_waiting_[i]);
+        resumed = true;
+      }
+      if (!room_waiting_[i].empty() && inbox.room() == 0 && !inbox.starving() && inbox.starve()) {
+        inbox.feed();
       }
     }
-    if (memory_waiting_ != 0 && monotonic_ns() >= memory_retry_ns_) {
-      memory_retry_ns_ = monotonic_ns() + kMemoryRetryNs;
-      if (take_read_block()) {
-        core_.memory_short.store(false, std::memory_order_relaxed);
-        admit_list(memory_waiting_);
-      }
-    }
+    if (memory_waiting_.empty() || monotonic_ns() < memory_retry_ns_) return resumed;
+    std::uint32_t n = 0;
+    for (; n < kBatch && !memory_waiting_.empty() && take_read_block(); ++n) resume(memory_waiting_);
+    if (memory_waiting_.empty()) core_.memory_short.store(false, std::memory_order_relaxed);
+    if (n < kBatch) memory_retry_ns_ = monotonic_ns() + kMemoryRetryNs;
+    return resumed || n != 0;
   }
 
-  void admit_list(std::uint32_t& head) {
-    std::uint32_t at = head;
-    head = 0;
-    while (at != 0) {
-      Connection* c = core_.table.pin_current(at - 1);
-      at = c->receive.next_waiting;
-      c->receive.waiting = false;
-      core_.queue_receive(c->key);
-      core_.table.unpin(*c);
-      core_.table.unpin(*c);  // the list's
-    }
+  // Not by way of the queue: by then others would have taken what there is.
+  void resume(WaitingList& list) {
+    Connection& c = list.pop(core_.table);
+    if (serve(c) == Outcome::kContinue) core_.queue_receive(c.key);
+    core_.table.unpin(c);
   }
 
   // --- Reading -----------------------------------------------------------------------------------
@@ -200,7 +203,7 @@ class Receiver {
     if (c.receive.unparsed) {
       c.receive.unparsed = false;
       const Outcome outcome = parse_kept(c, inbox);
-      if (outcome == Outcome::kDone) return outcome;
+      if (outcome == Outcome::kDone || c.receive.ended) return outcome;
     }
     std::uint32_t budget = core_.options.read_budget_bytes;
     const std::int64_t until_ns =
@@ -229,7 +232,7 @@ class Receiver {
       if (core_.table.closing(c)) return finish(c, inbox);
       if (over_limit(c)) return Outcome::kDone;
       // A short read drained the socket: the next byte brings an edge.
-      if (static_cast<std::uint32_t>(got) < asked) return Outcome::kDone;
+      if (static_cast<std::uint32_t>(got) < asked && !c.receive.last_bytes) return Outcome::kDone;
       budget -= std::min(budget, static_cast<std::uint32_t>(got));
       if (budget == 0 || (until_ns != INT64_MAX && monotonic_ns() >= until_ns)) {
         return Outcome::kContinue;
@@ -289,14 +292,11 @@ class Receiver {
   // The arena is spent, by frames that workers have not handled yet: try again in a while.
   Outcome wait_for_memory(Connection& c, Inbox& inbox) {
     inbox.publish();
-    core_.memory_short.store(true, std::memory_order_relaxed);
     if (!c.receive.waiting) {
       note_pause(c);
-      c.receive.waiting = true;
-      c.receive.next_waiting = memory_waiting_;
-      memory_waiting_ = c.key.fd + 1;
-      memory_retry_ns_ = monotonic_ns() + kMemoryRetryNs;
-      core_.table.pin(c.key, true);
+      core_.memory_short.store(true, std::memory_order_relaxed);
+      if (memory_waiting_.empty()) memory_retry_ns_ = monotonic_ns() + kMemoryRetryNs;
+      memory_waiting_.push(core_.table, c);
     }
     return Outcome::kDone;
   }
@@ -342,13 +342,15 @@ class Receiver {
   }
 
   // Stages the frames of [begin, end) in `block`; parts tables go behind `used`. What is left over
-  // becomes the connection's own. False when it had to be closed.
+  // becomes the connection's own, and where there was nothing else `used` goes back to `begin`: a
+  // byte at a time would fill blocks with copies. False when it had to be closed.
   bool parse(Connection& c, Inbox& inbox, std::uint32_t block, std::uint32_t begin, std::uint32_t end,
              std::uint32_t block_bytes, std::uint32_t& used) {
     std::uint32_t staged = 0;
     std::uint32_t bytes = 0;
     std::uint32_t needed = 0;
     std::uint32_t room = inbox.room();
+    const std::uint32_t start = begin;
     bool incomplete = false;
     while (begin < end) {
       if (room == 0) {
@@ -403,6 +405,7 @@ class Receiver {
     if (staged != 0) core_.store.reference(block, staged);
     if (bytes != 0) c.unhandled_bytes.fetch_add(bytes, std::memory_order_relaxed);
     if (inbox.staged() >= kPublishAt) inbox.publish();
+    if (staged == 0) used = start;
     if (begin == end || c.receive.ended) return true;
     if (!keep(c, block, begin, end, incomplete ? needed : 0)) {
       core_.close(c, CloseReason::kOverload);
@@ -548,7 +551,8 @@ class Receiver {
   std::uint32_t block_ = kNoBlock;      // the shared read block
   std::uint32_t used_ = 0;              // bytes of it in use
   std::uint32_t own_block_ = kNoBlock;  // while parse() works on a connection's own block
-  std::uint32_t memory_waiting_ = 0;
+  std::vector<WaitingList> room_waiting_;  // for each worker
+  WaitingList memory_waiting_;
   std::int64_t memory_retry_ns_ = 0;
   std::uint64_t now_ms_ = 0;
 };
