@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isAbsolute, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { inspect } from 'node:util';
 import { raw, type Framing } from '@millrace/framing';
 import { framingToNative } from '@millrace/framing/internal';
-import { checkBoolean, checkObject, checkOneOf, integerOption } from '@millrace/native';
+import { checkBoolean, checkObject, checkOneOf, checkString, integerOption } from '@millrace/native';
 import { makeError } from './errors.js';
 import { checkHandler } from './load-handler.js';
 import type { Handler, ServerOptions } from './types.js';
@@ -37,11 +38,7 @@ export interface CheckedOptions {
 }
 
 export function checkOptions(given: ServerOptions): CheckedOptions {
-  const options = checkObject('options', given) as ServerOptions & {
-    resourceLimits?: object;
-    env?: NodeJS.ProcessEnv;
-    execArgv?: string[];
-  };
+  const options = checkObject('options', given) as ServerOptions & CheckedOptions['workerOptions'];
   checkTopology(options);
   const handler = checkHandlerOption(options.handler);
   const isObject = typeof handler !== 'string';
@@ -61,7 +58,7 @@ export function checkOptions(given: ServerOptions): CheckedOptions {
   const framing = options.framing ?? raw();
   const framingWords = framingToNative(framing);
   const limits = checkLimits(options, workers);
-  const { resourceLimits, env, execArgv } = options;
+  const { resourceLimits, env, execArgv } = checkWorkerOptions(options);
   return {
     ...limits,
     handler,
@@ -78,6 +75,22 @@ export function checkOptions(given: ServerOptions): CheckedOptions {
       ...(execArgv !== undefined && { execArgv }),
     },
   };
+}
+
+function checkWorkerOptions(options: CheckedOptions['workerOptions']): CheckedOptions['workerOptions'] {
+  const { resourceLimits, env, execArgv } = options;
+  if (resourceLimits !== undefined) checkObject('options.resourceLimits', resourceLimits);
+  if (env !== undefined) checkObject('options.env', env);
+  if (execArgv === undefined) return options;
+  if (!Array.isArray(execArgv)) {
+    throw makeError(
+      'ERR_INVALID_ARG_TYPE',
+      `The "options.execArgv" property must be an array of strings. Received ${inspect(execArgv)}`,
+      { ErrorType: TypeError },
+    );
+  }
+  execArgv.forEach((value, i) => checkString(`options.execArgv[${i}]`, value));
+  return options;
 }
 
 function checkTopology(options: ServerOptions): void {
@@ -101,22 +114,28 @@ function checkHandlerOption(handler: unknown): Handler<any, any> | string {
   return pathToFileURL(isAbsolute(handler) ? handler : resolve(handler)).href;
 }
 
+/** A group of options; none of it need be given. */
+function section<Options extends object>(name: string, options: Options | undefined): Partial<Options> {
+  return options === undefined ? {} : checkObject(`options.${name}`, options);
+}
+
 type Limits = Pick<CheckedOptions, 'numbers' | 'inboxCapacity' | 'maxBytes' | 'highWaterBytes'>;
 
 function checkLimits(options: ServerOptions, workers: number): Limits {
-  const connection = checkObject('options.connection', options.connection ?? {}) as NonNullable<
-    ServerOptions['connection']
-  >;
+  const connection = section('connection', options.connection);
+  const memory = section('memory', options.memory);
+  const queues = section('queues', options.queues);
+  const capacity = (name: 'work' | 'receive' | 'send') => section(`queues.${name}`, queues[name]).capacity;
   const at = (name: string, value: number | undefined, fallback: number, min = 0, max = MAX_U32): number =>
     integerOption(`options.${name}`, value, { min, max, default: fallback });
 
   const maxConnections = at('maxConnections', options.maxConnections, 10_000, 1, 1_000_000);
-  const maxBytes = at('memory.maxBytes', options.memory?.maxBytes, 256 * 2 ** 20, 4 * 2 ** 20, MAX_BYTES);
-  const work = at('queues.work.capacity', options.queues?.work?.capacity, 4096, 64, 2 ** 20);
+  const maxBytes = at('memory.maxBytes', memory.maxBytes, 256 * 2 ** 20, 4 * 2 ** 20, MAX_BYTES);
+  const work = at('queues.work.capacity', capacity('work'), 4096, 64, 2 ** 20);
   const inboxCapacity = 2 ** Math.ceil(Math.log2(work));
   // They hold keys, one a connection: a wish below that has no meaning, one above it costs nothing.
-  at('queues.receive.capacity', options.queues?.receive?.capacity, maxConnections, 1);
-  at('queues.send.capacity', options.queues?.send?.capacity, maxConnections, 1);
+  at('queues.receive.capacity', capacity('receive'), maxConnections, 1);
+  at('queues.send.capacity', capacity('send'), maxConnections, 1);
   const highWaterBytes = at('connection.highWaterBytes', connection.highWaterBytes, 64 * 1024, 1, 2 ** 30);
   const lowWaterBytes = at(
     'connection.lowWaterBytes',

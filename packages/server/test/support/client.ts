@@ -1,0 +1,112 @@
+import net from 'node:net';
+
+/** A client that waits for bytes and ends, never for time. */
+export class Client {
+  /** What came and was not read yet. */
+  #bytes: Buffer = Buffer.alloc(0);
+  #wake: (() => void) | undefined;
+  #ended = false;
+  error: NodeJS.ErrnoException | undefined;
+  /** The socket is gone, whatever ended it. */
+  readonly closed: Promise<void>;
+
+  private constructor(readonly socket: net.Socket) {
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
+    socket.on('data', (chunk: Buffer) => {
+      this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
+      this.#wake?.();
+    });
+    const ended = (): void => {
+      this.#ended = true;
+      this.#wake?.();
+    };
+    socket.on('end', ended);
+    socket.on('close', ended);
+    socket.on('error', (error) => (this.error = error));
+  }
+
+  /** @param to - a port of 127.0.0.1, the path of a unix socket, or what net.connect takes */
+  static async connect(to: number | string | net.TcpNetConnectOpts): Promise<Client> {
+    const where = typeof to === 'number' ? { host: '127.0.0.1', port: to } : typeof to === 'string' ? { path: to } : to;
+    const socket = net.connect({ allowHalfOpen: true, ...where } as net.NetConnectOpts);
+    socket.setNoDelay(true);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+    return new Client(socket);
+  }
+
+  get port(): number {
+    return this.socket.localPort!;
+  }
+
+  write(bytes: string | Uint8Array): this {
+    this.socket.write(bytes);
+    return this;
+  }
+
+  /** Ends this side; the other may go on. */
+  end(): this {
+    this.socket.end();
+    return this;
+  }
+
+  /** Ends with a reset. */
+  reset(): this {
+    this.socket.resetAndDestroy();
+    return this;
+  }
+
+  /** The next `count` bytes; fewer when the server ends before. */
+  async read(count: number): Promise<Buffer> {
+    await this.#until(() => this.#bytes.length >= count);
+    return this.#take(Math.min(count, this.#bytes.length));
+  }
+
+  /** Up to the delimiter, without it; everything there is when the server ends before. */
+  async readLine(delimiter = '\n'): Promise<string> {
+    await this.#until(() => this.#bytes.includes(delimiter));
+    const at = this.#bytes.indexOf(delimiter);
+    if (at < 0) return this.#take(this.#bytes.length).toString();
+    const line = this.#take(at).toString();
+    this.#take(delimiter.length);
+    return line;
+  }
+
+  async readLines(count: number): Promise<string[]> {
+    const lines: string[] = [];
+    while (lines.length < count) lines.push(await this.readLine());
+    return lines;
+  }
+
+  /** Everything up to the server's end. */
+  async readAll(): Promise<Buffer> {
+    await this.#until(() => false);
+    return this.#take(this.#bytes.length);
+  }
+
+  /** Reads nothing from the system until `readOn`. */
+  stopReading(): this {
+    this.socket.pause();
+    return this;
+  }
+
+  readOn(): this {
+    this.socket.resume();
+    return this;
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    while (!condition() && !this.#ended) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+      this.#wake = undefined;
+    }
+  }
+
+  #take(count: number): Buffer {
+    const taken = this.#bytes.subarray(0, count);
+    this.#bytes = this.#bytes.subarray(count);
+    return taken;
+  }
+}
