@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,7 +22,10 @@ namespace millrace {
 // numbers are free when the server accepts.
 class LoopbackClient {
  public:
-  LoopbackClient() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
+  LoopbackClient() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int on = 1;  // what a test sends is to arrive when it sends it
+    ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
   explicit LoopbackClient(std::uint16_t port) : LoopbackClient() { connect(port); }
 
   // Before connect(): how much the kernel takes from the server while nobody reads.

@@ -37,7 +37,7 @@ class PipelineCore : public ConnectionTable::Releaser {
         framing(options.framing),
         table(options.descriptors, options.max_connections, *this),
         topics(options.max_subscriptions, store),
-        published(options, counters, store),
+        published(this->options, counters, store),  // the argument may be a temporary
         addresses(options.max_per_address, options.max_connections),
         receive_queue(options.descriptors, receiver_parker),
         send_queue(options.descriptors, sender_parker),
@@ -69,6 +69,8 @@ class PipelineCore : public ConnectionTable::Releaser {
     ::shutdown(fd, SHUT_RDWR);
     count(counters.closed[static_cast<std::size_t>(reason)]);
     queue_receive(connection.key);
+    // Its output goes at once, too, and not when a worker that may be stuck has heard of the close.
+    if (connection.backlog_bytes.load(std::memory_order_relaxed) != 0) queue_send(connection.key);
   }
 
   void queue_receive(ConnectionKey key) {

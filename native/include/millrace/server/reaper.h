@@ -12,6 +12,11 @@ namespace millrace {
 // the acceptor arms and the reaper re-arms. A timeout of 0 is off. There is no ceiling.
 inline std::uint64_t next_deadline(const PipelineOptions& options, const Connection& c,
                                    CloseReason& reason) {
+  // acquire: pairs with Sender::finish_end(). Who has been told of the end is not idle.
+  if (c.lingering.load(std::memory_order_acquire)) {
+    reason = c.send.end_reason;
+    return c.linger_until_ms.load(std::memory_order_relaxed);
+  }
   std::uint64_t deadline = IdleTimers::kNever;
   const auto consider = [&](std::uint64_t from, std::uint64_t timeout, CloseReason why) {
     if (timeout == 0 || from + timeout >= deadline) return;
@@ -24,10 +29,6 @@ inline std::uint64_t next_deadline(const PipelineOptions& options, const Connect
     consider(c.opened_ms, options.first_byte_timeout_ms, CloseReason::kFirstByte);
   }
   consider(c.opened_ms, options.max_lifetime_ms, CloseReason::kLifetime);
-  // acquire: pairs with Sender::finish_end().
-  if (c.lingering.load(std::memory_order_acquire)) {
-    consider(0, c.linger_until_ms.load(std::memory_order_relaxed), c.send.end_reason);
-  }
   return deadline;
 }
 

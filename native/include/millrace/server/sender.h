@@ -414,10 +414,10 @@ class Sender {
 
   void publish(const OutboundOperation& operation) {
     PublishHeader header;
+    if (operation.length < sizeof header) return;
     std::memcpy(&header, core_.store.data(operation.offset), sizeof header);
     // The arena is JavaScript's to write: what it says is checked against what was handed over.
-    if (operation.length < sizeof header ||
-        header.topic_bytes > operation.length - sizeof header ||
+    if (header.topic_bytes > operation.length - sizeof header ||
         header.payload_bytes > operation.length - sizeof header - header.topic_bytes) {
       return;
     }
