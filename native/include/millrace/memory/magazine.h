@@ -2,17 +2,17 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <span>
 
-#include "millrace/memory/slab_class.h"
-
 namespace millrace {
 
-// Free blocks of one size class that a thread keeps, last in first out: the block freed last is the
-// one whose lines are still in the core's cache. It trades with the class in halves.
-// One thread at a time (SlabCaches); the figures may be read by any. Owns its blocks. A push or a
+inline constexpr std::uint32_t kNoBlock = 0xffffffffu;
+
+// Free blocks of one size class (or records of a pool) that a thread keeps, last in first out: the
+// block freed last is the one whose lines are still in the core's cache. It trades with the common
+// list of the class in halves. List: take(span) fills a prefix and answers its length, give(span).
+// One thread at a time (ThreadCaches); the figures may be read by any. Owns its blocks. A push or a
 // pop is a few plain loads and stores.
 //
 // The newest block lies apart, in front_: a program that frees and allocates in turns then neither
@@ -65,7 +65,8 @@ class Magazine {
   }
 
   // Of an empty magazine. False when the class has no blocks.
-  bool refill(SlabClass& list) noexcept {
+  template <class List>
+  bool refill(List& list) noexcept {
     const std::uint32_t wanted = std::max(capacity_ / 2, 1u);
     const std::uint32_t count = list.take(std::span(blocks_, wanted));
     count_.store(count, std::memory_order_relaxed);
@@ -74,7 +75,8 @@ class Magazine {
 
   // Of a full magazine: gives the older half back. False when it never has room, be it closed or of
   // a class of which only the newest block is kept.
-  bool make_room(SlabClass& list) noexcept {
+  template <class List>
+  bool make_room(List& list) noexcept {
     const std::uint32_t half = capacity_ / 2;
     if (half == 0) return false;
     list.give(std::span(blocks_, half));
@@ -84,7 +86,8 @@ class Magazine {
   }
 
   // Gives all blocks back. REQUIRES: the magazine is not a closed one.
-  void empty_into(SlabClass& list) noexcept {
+  template <class List>
+  void empty_into(List& list) noexcept {
     const std::uint32_t count = count_.exchange(0, std::memory_order_relaxed);
     if (count != 0) list.give(std::span(blocks_, count));
     const std::uint32_t front = front_.exchange(kNoBlock, std::memory_order_relaxed);

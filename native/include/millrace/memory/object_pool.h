@@ -2,116 +2,93 @@
 
 #include <sys/mman.h>
 
-#include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <type_traits>
+#include <utility>
+
+#include "millrace/base/system_error.h"
+#include "millrace/memory/index_pool.h"
 
 namespace millrace {
 
-inline constexpr std::uint32_t kNoObject = 0xffffffffu;
-
-// A fixed number of records of one kind, handed out by index. Construction is apart from allocation:
-// acquire() answers storage as it was left, and who takes it builds what it needs there.
-// Any thread acquires and releases; both are one compare-and-swap of a tagged list head (Treiber's
-// stack: the tag in the upper half makes a head that was popped and pushed again a different one).
-// Owns its storage, which the kernel gives page by page as records are first used.
+// A bounded number of objects of one type, named by their index and used again and again. Acquiring
+// is apart from constructing: an object is default-constructed when it is first acquired, and after
+// that keeps, from one holder to the next, whatever it owns and holds; who acquires it resets what
+// must be reset. All are destroyed with the pool, held or not.
+// Any thread may call anything but open() and close(). Owns one mapping, whose physical memory is
+// taken as objects are first used. A pair costs 5-7 ns; see IndexPool.
 template <class T>
 class ObjectPool {
-  static_assert(std::is_trivially_destructible_v<T>);
+  static_assert(std::is_default_constructible_v<T>);
+  static_assert(alignof(T) <= 4096);
 
  public:
-  // If the memory cannot be had, capacity() is 0.
-  explicit ObjectPool(std::uint32_t capacity) {
-    void* memory = ::mmap(nullptr, bytes(capacity), PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) return;
-    entries_ = static_cast<Entry*>(memory);
-    capacity_ = capacity;
-  }
+  static constexpr std::uint32_t kThreadCaches = 32;
+
+  ObjectPool() = default;
   ObjectPool(const ObjectPool&) = delete;
   ObjectPool& operator=(const ObjectPool&) = delete;
-  ~ObjectPool() {
-    if (entries_ != nullptr) ::munmap(entries_, bytes(capacity_));
+  ~ObjectPool() { close(); }
+
+  // capacity: objects, 1 to IndexPool::kMaxCapacity (else EINVAL). ENOMEM when there is not enough
+  // address space.
+  SystemError open(std::uint32_t capacity) {
+    close();
+    if (capacity == 0 || capacity > IndexPool::kMaxCapacity) return {EINVAL, "pool_open"};
+    void* const memory = ::mmap(nullptr, bytes(capacity), PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) return last_system_error("mmap");
+    memory_ = static_cast<std::byte*>(memory);
+    indices_.open(capacity, kThreadCaches, memory_ + object_bytes(capacity));
+    return {};
   }
 
-  static constexpr std::size_t bytes(std::uint32_t capacity) {
-    return (std::size_t{capacity} + 1) * sizeof(Entry);
+  // REQUIRES: nobody uses the pool or an object of it. Idempotent.
+  void close() noexcept {
+    if (memory_ == nullptr) return;
+    if constexpr (!std::is_trivially_destructible_v<T>) std::destroy_n(objects(), indices_.used());
+    const std::size_t length = bytes(indices_.capacity());
+    indices_.close();
+    ::munmap(std::exchange(memory_, nullptr), length);
   }
 
-  // kNoObject when all are out.
+  // A free object's index, or kNoObject when all are held (or the pool is closed).
   std::uint32_t acquire() noexcept {
-    // acquire: pairs with release()'s exchange of the head; whoever takes a record sees what its last
-    // owner did with it.
-    std::uint64_t head = head_.load(std::memory_order_acquire);
-    while (index_of(head) != 0) {
-      const std::uint32_t next =
-          entries_[index_of(head) - 1].next.load(std::memory_order_relaxed);
-      if (head_.compare_exchange_weak(head, tagged(next, head), std::memory_order_acquire,
-                                      std::memory_order_acquire)) {
-        return take(index_of(head) - 1);
-      }
-    }
-    return acquire_fresh();
+    return indices_.acquire([this](std::uint32_t index) { new (objects() + index) T(); });
   }
 
-  // False, and nothing happens, for an index that is not out.
-  bool release(std::uint32_t index) noexcept {
-    if (index >= capacity_) return false;
-    Entry& entry = entries_[index];
-    if (!entry.out.exchange(false, std::memory_order_acq_rel)) return false;
-    size_.fetch_sub(1, std::memory_order_relaxed);
-    std::uint64_t head = head_.load(std::memory_order_relaxed);
-    do {
-      entry.next.store(index_of(head), std::memory_order_relaxed);
-      // release: pairs with acquire().
-    } while (!head_.compare_exchange_weak(head, tagged(index + 1, head), std::memory_order_release,
-                                          std::memory_order_relaxed));
-    return true;
-  }
+  // False when nobody holds the index: it was released already, or is none of this pool.
+  bool release(std::uint32_t index) noexcept { return indices_.release(index); }
 
-  // REQUIRES: index < capacity().
-  T& at(std::uint32_t index) noexcept {
-    return *std::launder(reinterpret_cast<T*>(entries_[index].storage));
-  }
+  // REQUIRES: the index was acquired at least once. One load, no check.
+  T& at(std::uint32_t index) noexcept { return objects()[index]; }
+  const T& at(std::uint32_t index) const noexcept { return objects()[index]; }
 
-  std::uint32_t capacity() const noexcept { return capacity_; }
-  std::uint32_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
+  bool held(std::uint32_t index) const noexcept { return indices_.held(index); }
+  std::uint32_t capacity() const noexcept { return indices_.capacity(); }
+  // Objects held now; approximate while others acquire and release.
+  std::uint32_t size() const noexcept { return indices_.size(); }
+  void release_thread_cache() noexcept { indices_.release_thread_cache(); }
+
+  // Address space of such a pool, and the most physical memory it can take.
+  static std::size_t bytes(std::uint32_t capacity) {
+    return object_bytes(capacity) + IndexPool::bytes(capacity, kThreadCaches);
+  }
 
  private:
-  struct Entry {
-    alignas(T) std::byte storage[sizeof(T)];
-    std::atomic<std::uint32_t> next;  // index + 1 of the next free record, 0: none
-    std::atomic<bool> out;
-  };
-
-  // Lower half: index + 1 of the first free record; upper half: the tag.
-  static std::uint32_t index_of(std::uint64_t head) { return static_cast<std::uint32_t>(head); }
-  static std::uint64_t tagged(std::uint32_t index, std::uint64_t head) {
-    return ((head >> 32) + 1) << 32 | index;
+  static std::size_t object_bytes(std::uint32_t capacity) {
+    return (std::size_t{capacity} * sizeof(T) + kCacheLineBytes - 1) / kCacheLineBytes *
+           kCacheLineBytes;
   }
 
-  // Records that were never out need no list: their pages stay untouched until then.
-  std::uint32_t acquire_fresh() noexcept {
-    std::uint32_t fresh = fresh_.load(std::memory_order_relaxed);
-    do {
-      if (fresh == capacity_) return kNoObject;
-    } while (!fresh_.compare_exchange_weak(fresh, fresh + 1, std::memory_order_relaxed));
-    return take(fresh);
-  }
+  T* objects() const noexcept { return reinterpret_cast<T*>(memory_); }
 
-  std::uint32_t take(std::uint32_t index) noexcept {
-    entries_[index].out.store(true, std::memory_order_relaxed);
-    size_.fetch_add(1, std::memory_order_relaxed);
-    return index;
-  }
-
-  Entry* entries_ = nullptr;
-  std::uint32_t capacity_ = 0;
-  std::atomic<std::uint64_t> head_{0};
-  std::atomic<std::uint32_t> fresh_{0};
-  std::atomic<std::uint32_t> size_{0};
+  std::byte* memory_ = nullptr;
+  IndexPool indices_;
 };
 
 }  // namespace millrace

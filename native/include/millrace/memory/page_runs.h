@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "millrace/memory/magazine.h"
 #include "millrace/memory/page_pool.h"
-#include "millrace/memory/slab_class.h"
 #include "millrace/memory/slab_metadata.h"
 #include "millrace/memory/slab_page.h"
 

@@ -97,7 +97,7 @@ class SlabAllocator {
     if (bytes > max_block_bytes_) [[unlikely]]
       return allocate_run(bytes);
     const std::uint32_t size_class = classes_.class_of(bytes);
-    if (ThreadCache* const cache = caches_.enter()) [[likely]] {
+    if (SlabCache* const cache = caches_.enter()) [[likely]] {
       const std::uint32_t block = allocate_from(cache->magazine(size_class), bytes);
       caches_.leave();
       if (block != kNoBlock) [[likely]]
@@ -118,7 +118,7 @@ class SlabAllocator {
       return why_not_live(offset);
     const std::uint32_t size_class = page_class(offset);
     if constexpr (kPoisons) poison(data(offset), size_of(size_class, offset));
-    if (ThreadCache* const cache = caches_.enter()) [[likely]] {
+    if (SlabCache* const cache = caches_.enter()) [[likely]] {
       const bool cached = cache->magazine(size_class).push(offset);
       caches_.leave();
       if (cached) [[likely]]
@@ -225,7 +225,7 @@ class SlabAllocator {
   [[gnu::noinline]] std::uint32_t allocate_slow(std::uint32_t size_class,
                                                 std::size_t bytes) noexcept {
     if (units_ == 0) return kNoBlock;
-    if (ThreadCache* const cache = caches_.enter_slow()) {
+    if (SlabCache* const cache = caches_.enter_slow()) {
       Magazine& magazine = cache->magazine(size_class);
       std::uint32_t block = allocate_from(magazine, bytes);
       if (block == kNoBlock && magazine.refill(lists_[size_class])) {
@@ -275,7 +275,7 @@ class SlabAllocator {
       return FreeResult::kOk;
     }
     SlabClass& list = lists_[size_class];
-    if (ThreadCache* const cache = caches_.enter_slow()) {
+    if (SlabCache* const cache = caches_.enter_slow()) {
       Magazine& magazine = cache->magazine(size_class);
       const bool cached =
           magazine.push(block) || (magazine.make_room(list) && magazine.push(block));

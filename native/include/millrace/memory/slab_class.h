@@ -13,8 +13,6 @@
 
 namespace millrace {
 
-inline constexpr std::uint32_t kNoBlock = 0xffffffffu;
-
 // The pages of one size class, behind one lock: a list of those that have free blocks. Blocks come
 // and go in batches. A page is taken from the pool when the list is empty and goes back to it with
 // its last block, at once: no page waits for a class that may never want it again.

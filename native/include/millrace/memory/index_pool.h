@@ -1,0 +1,179 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "millrace/base/cache_line.h"
+#include "millrace/memory/magazine.h"
+#include "millrace/memory/tagged_free_list.h"
+#include "millrace/memory/thread_caches.h"
+
+namespace millrace {
+
+inline constexpr std::uint32_t kNoObject = 0xffffffffu;
+static_assert(kNoObject == kNoBlock && kNoObject == TaggedFreeList::kNone);
+
+// Hands out the indices 0 to capacity - 1, each to one holder at a time: what a pool of records is,
+// whatever the records are and wherever they lie.
+// Any thread may call anything but open() and close(); an index may be released by another thread
+// than acquired it. Owns nothing: its words lie in memory that open() is given (bytes()). A pair
+// costs one locked instruction, in the thread's cache; every now and then a cache trades a batch
+// with the common list. Pools of fewer than 128 records are traded one by one.
+//
+// What other threads cache is not lost to those who find the pool empty: see ThreadCaches.
+class IndexPool {
+ public:
+  static constexpr std::uint32_t kMaxCapacity = TaggedFreeList::kMaxCapacity;
+
+  IndexPool() = default;
+  IndexPool(const IndexPool&) = delete;
+  IndexPool& operator=(const IndexPool&) = delete;
+  ~IndexPool() { close(); }
+
+  static std::size_t bytes(std::uint32_t capacity, std::uint32_t cache_count) {
+    return std::size_t{cache_count} * sizeof(Cache) +
+           (std::size_t{capacity} * sizeof(std::uint32_t) + kCacheLineBytes - 1) / kCacheLineBytes *
+               kCacheLineBytes;
+  }
+
+  // `memory`: bytes(capacity, cache_count) of zeroes, aligned to a cache line. All indices are
+  // free.
+  void open(std::uint32_t capacity, std::uint32_t cache_count, std::byte* memory,
+            bool use_membarrier = true) noexcept {
+    close();
+    capacity_ = capacity;
+    states_ = reinterpret_cast<std::atomic<std::uint32_t>*>(memory + cache_count * sizeof(Cache));
+    list_.open(capacity, states_);
+    caches_.open(*this, memory, sizeof(Cache), cache_count, use_membarrier);
+  }
+
+  void close() noexcept {
+    if (capacity_ == 0) return;
+    caches_.close();
+    capacity_ = 0;
+  }
+
+  // A free index, or kNoObject when all are held. Calls first_use(index) before it returns an index
+  // for the first time: what lies there has to be constructed, once.
+  template <class FirstUse>
+  std::uint32_t acquire(FirstUse first_use) noexcept {
+    if (Cache* const cache = caches_.enter()) [[likely]] {
+      const std::uint32_t index = cache->magazine.pop();
+      caches_.leave();
+      if (index != kNoObject) [[likely]] {
+        mark_held(index);
+        return index;
+      }
+    }
+    bool first = false;
+    const std::uint32_t index = acquire_slow(first);
+    if (first) first_use(index);
+    return index;
+  }
+
+  // False when nobody holds the index: it was released already, or is none of this pool.
+  bool release(std::uint32_t index) noexcept {
+    if (index >= capacity_) return false;
+    std::uint32_t held = kHeld;
+    // Relaxed: decides which of two threads releases it, and orders nothing. The next holder gets
+    // the index from this thread, or through the list, which does.
+    if (!states_[index].compare_exchange_strong(held, kFree, std::memory_order_relaxed))
+      return false;
+    if (Cache* const cache = caches_.enter()) [[likely]] {
+      const bool cached = cache->magazine.push(index);
+      caches_.leave();
+      if (cached) [[likely]]
+        return true;
+    }
+    release_slow(index);
+    return true;
+  }
+
+  bool held(std::uint32_t index) const noexcept {
+    return index < capacity_ && states_[index].load(std::memory_order_relaxed) == kHeld;
+  }
+
+  std::uint32_t capacity() const noexcept { return capacity_; }
+  // Indices that were ever held: the first so many.
+  std::uint32_t used() const noexcept { return capacity_ == 0 ? 0 : list_.used(); }
+  // Indices held now; approximate while others acquire and release.
+  std::uint32_t size() const noexcept {
+    if (capacity_ == 0) return 0;
+    std::uint64_t free = list_.listed();
+    caches_.for_each([&](Cache& cache) { free += cache.magazine.held(); });
+    const std::uint32_t used = list_.used();
+    return used > free ? used - static_cast<std::uint32_t>(free) : 0;
+  }
+
+  // Gives the calling thread's cache back. Ending does the same.
+  void release_thread_cache() noexcept {
+    if (capacity_ != 0) caches_.detach();
+  }
+
+ private:
+  struct alignas(kCacheLineBytes) Cache : CacheSlot {
+    Magazine magazine;
+  };
+  friend class ThreadCaches<Cache, IndexPool>;
+
+  // States of an index. One in the list holds the next one, or TaggedFreeList::kNone.
+  static constexpr std::uint32_t kHeld = 0xfffffffeu;
+  static constexpr std::uint32_t kFree = 0xfffffffdu;
+
+  void mark_held(std::uint32_t index) noexcept {
+    states_[index].store(kHeld, std::memory_order_relaxed);
+  }
+
+  [[gnu::noinline]] std::uint32_t acquire_slow(bool& first) noexcept {
+    if (capacity_ == 0) return kNoObject;
+    std::uint32_t index = kNoObject;
+    if (Cache* const cache = caches_.enter_slow()) {
+      Magazine& magazine = cache->magazine;
+      index = magazine.pop();
+      if (index == kNoObject && magazine.refill(list_)) index = magazine.pop();
+      caches_.leave();
+    }
+    if (index == kNoObject) index = list_.take_one();
+    if (index == kNoObject) {
+      index = list_.take_unused();
+      first = index != kNoObject;
+    }
+    if (index == kNoObject) {
+      caches_.empty_all();
+      index = list_.take_one();
+    }
+    if (index != kNoObject) mark_held(index);
+    return index;
+  }
+
+  [[gnu::noinline]] void release_slow(std::uint32_t index) noexcept {
+    if (Cache* const cache = caches_.enter_slow()) {
+      Magazine& magazine = cache->magazine;
+      const bool cached =
+          magazine.push(index) || (magazine.make_room(list_) && magazine.push(index));
+      caches_.leave();
+      if (cached) return;
+    }
+    list_.give(std::span(&index, 1));
+    caches_.store_grew();
+  }
+
+  void start(Cache& cache) noexcept {
+    const std::uint32_t share = std::min(capacity_ / 64, Magazine::kMaxBlocks);
+    cache.magazine.open(share / 2 * 2, 0);
+  }
+  void empty(Cache& cache) noexcept { cache.magazine.empty_into(list_); }
+  bool plenty() const noexcept {
+    return capacity_ - list_.used() + list_.listed() >= std::max(capacity_ / 16, 1u);
+  }
+
+  std::uint32_t capacity_ = 0;
+  std::atomic<std::uint32_t>* states_ = nullptr;
+  TaggedFreeList list_;
+  ThreadCaches<Cache, IndexPool> caches_;
+};
+
+}  // namespace millrace
