@@ -1,5 +1,5 @@
-// The slab beside glibc, jemalloc and mimalloc: pairs of allocate and free on one thread, and blocks
-// that one thread allocates and another frees. Peers that are not installed are left out.
+// The slab beside glibc, jemalloc and mimalloc: pairs of allocate and free on one thread, and
+// blocks that one thread allocates and another frees. Peers that are not installed are left out.
 // One run, interleaved:
 //   slab_allocator_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=9
 #include <benchmark/benchmark.h>
@@ -7,22 +7,17 @@
 #include <unistd.h>
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <memory>
 #include <string>
 #include <thread>
-#include <vector>
 
-#include "millrace/base/cache_line.h"
+#include "block_ring.h"
 #include "millrace/memory/slab_allocator.h"
 
 namespace {
 
-using millrace::kCacheLineBytes;
 using millrace::SlabAllocator;
 
 class Slab {
@@ -68,56 +63,23 @@ void pair(benchmark::State& state, Allocator& allocator, std::size_t bytes) {
   state.SetItemsProcessed(state.iterations());
 }
 
-// A ring of single blocks between the two threads; its cost is in every figure alike.
-template <class Block>
-class Ring {
- public:
-  void push(Block block) {
-    const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
-    while (tail - head_.load(std::memory_order_acquire) == kSlots) std::this_thread::yield();
-    slots_[tail % kSlots] = block;
-    tail_.store(tail + 1, std::memory_order_release);
-  }
-  bool pop(Block& block) {
-    const std::uint64_t head = head_.load(std::memory_order_relaxed);
-    if (tail_.load(std::memory_order_acquire) == head) return false;
-    block = slots_[head % kSlots];
-    head_.store(head + 1, std::memory_order_release);
-    return true;
-  }
-
- private:
-  static constexpr std::size_t kSlots = 1024;
-  std::array<Block, kSlots> slots_;
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> head_{0};
-  alignas(kCacheLineBytes) std::atomic<std::uint64_t> tail_{0};
-};
-
 template <class Allocator>
 void cross(benchmark::State& state, Allocator& allocator, std::size_t bytes) {
   using Block = typename Allocator::Block;
-  auto ring = std::make_unique<Ring<Block>>();
-  std::atomic<bool> done{false};
+  millrace_bench::BlockRing<Block> ring;
   std::thread consumer([&] {
-    Block block;
-    for (;;) {
-      const bool last = done.load(std::memory_order_acquire);
-      bool any = false;
-      while (ring->pop(block)) {
-        any = true;
-        benchmark::DoNotOptimize(*reinterpret_cast<volatile std::uint64_t*>(allocator.data(block)));
-        allocator.free(block);
-      }
-      if (last && !any) return;
-    }
+    ring.consume([&](Block block) {
+      benchmark::DoNotOptimize(*reinterpret_cast<volatile std::uint64_t*>(allocator.data(block)));
+      allocator.free(block);
+    });
   });
   std::uint64_t count = 0;
   for (auto _ : state) {
     const Block block = allocator.allocate(bytes);
     *reinterpret_cast<volatile std::uint64_t*>(allocator.data(block)) = ++count;
-    ring->push(block);
+    ring.push(block);
   }
-  done.store(true, std::memory_order_release);
+  ring.close();
   consumer.join();
   state.SetItemsProcessed(state.iterations());
 }
