@@ -107,6 +107,8 @@ class Feed {
   // Does for the consumer of a seat what leave() does, from another thread: for one that is stuck.
   // What it had begun stays in memory until it leaves; what it says afterwards does not count.
   bool evict(std::uint32_t ticket);
+  // Consumers that were evicted and have not left yet: what they hold is not free.
+  std::uint32_t evicted() const;
   SeatReport inspect(std::uint32_t ticket) const;
   // Rings the consumer of a seat, to see if its event loop answers.
   void ping(std::uint32_t ticket);
@@ -190,6 +192,7 @@ class Feed {
   FeedSeats seats_;
   FeedConsumer* consumers_ = nullptr;  // all that have been given a seat and have not left
   std::uint32_t consumer_count_ = 0;
+  std::uint32_t evicted_count_ = 0;
   std::uint32_t idle_count_ = 0;
   std::uint32_t leased_ = 0;
   std::uint32_t barrier_ = 0;  // leases from before the last change of shards

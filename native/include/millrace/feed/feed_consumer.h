@@ -76,6 +76,7 @@ class FeedConsumer {
   std::array<std::uint32_t, LeaseTable::kMaxRows> retired;
   bool idle = false;        // nothing was there when it looked last: ring it
   bool ended = false;       // gets nothing more
+  bool evicted = false;
   bool in_barrier = false;  // its lease is from before the last change of shards
   std::uint64_t batches = 0;
   std::uint64_t answers = 0;  // how often its event loop has answered a ring

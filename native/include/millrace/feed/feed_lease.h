@@ -51,6 +51,8 @@ inline void Feed::leave(FeedConsumer& consumer) {
     seats_.vacate(consumer);
     unlink(consumer);
     consumer.ended = true;
+    if (consumer.evicted) --evicted_count_;
+    consumer.evicted = false;
     note_depth();
   }
   free_blocks(blocks, unused);

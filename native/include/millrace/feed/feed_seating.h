@@ -99,10 +99,17 @@ inline bool Feed::evict(std::uint32_t ticket) {
     set_idle(*occupant, false);
     seats_.vacate(*occupant);
     occupant->ended = true;
+    occupant->evicted = true;
+    ++evicted_count_;
   }
   free_blocks(blocks, unused);
   finish(after);
   return true;
+}
+
+inline std::uint32_t Feed::evicted() const {
+  const std::lock_guard guard(lock_);
+  return evicted_count_;
 }
 
 inline Feed::SeatReport Feed::inspect(std::uint32_t ticket) const {

@@ -1,0 +1,41 @@
+import type { Doorbell } from './doorbell.js';
+import type { NativeFeed } from './native.js';
+
+/** Promises for the moment when nothing is in flight. The doorbell rings for it while one is pending. */
+export class EmptyWaits {
+  readonly #native: NativeFeed;
+  readonly #doorbell: Doorbell;
+  readonly #pending = new Set<() => void>();
+
+  constructor(native: NativeFeed, doorbell: Doorbell) {
+    this.#native = native;
+    this.#doorbell = doorbell;
+  }
+
+  /** False after `timeoutMs`; never, if that is `undefined`. */
+  wait(timeoutMs?: number): Promise<boolean> {
+    // Watch first, then look: what becomes empty in between rings.
+    this.#doorbell.use();
+    this.#doorbell.hold(+1);
+    this.#native.watchEmpty(true);
+    return new Promise((resolve) => {
+      const finish = (empty: boolean) => {
+        clearTimeout(timer);
+        this.#pending.delete(emptied);
+        this.#native.watchEmpty(false);
+        this.#doorbell.hold(-1);
+        this.#doorbell.release();
+        resolve(empty);
+      };
+      const emptied = () => finish(true);
+      this.#pending.add(emptied);
+      const timer = timeoutMs === undefined ? undefined : setTimeout(finish, timeoutMs, false);
+      this.check();
+    });
+  }
+
+  check(): void {
+    if (this.#pending.size === 0 || !this.#native.empty()) return;
+    for (const emptied of [...this.#pending]) emptied();
+  }
+}
