@@ -49,7 +49,7 @@ class ConnectionTable {
   };
 
   ConnectionTable(std::uint32_t descriptors, std::uint32_t max_connections, Releaser& releaser)
-      : descriptors_(descriptors), releaser_(releaser), pool_(max_connections) {}
+      : descriptors_(descriptors), max_connections_(max_connections), releaser_(releaser) {}
   ConnectionTable(const ConnectionTable&) = delete;
   ConnectionTable& operator=(const ConnectionTable&) = delete;
   ~ConnectionTable() {
@@ -66,7 +66,7 @@ class ConnectionTable {
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return last_system_error("mmap");
     slots_ = static_cast<Slot*>(memory);
-    return {};
+    return pool_.open(max_connections_);
   }
 
   // One thread (the acceptor): a fresh record for this descriptor, not yet findable; nullptr when
@@ -162,6 +162,7 @@ class ConnectionTable {
   }
 
   const std::uint32_t descriptors_;
+  const std::uint32_t max_connections_;
   Releaser& releaser_;
   ObjectPool<Connection> pool_;
   Slot* slots_ = nullptr;
