@@ -28,6 +28,14 @@ interface WritableBuffer extends Buffer {
   utf8Write(text: string, offset: number, length: number): number;
 }
 
+// As constants of this module: an import is looked up at every use.
+const { opCount: OP_COUNT, outUsed: OUT_USED, outBlock: OUT_BLOCK, outBlockBytes: OUT_BYTES } = WORD;
+const WRITE = OUT.write;
+const KIND = KIND_MASK;
+const FIRST = FIRST_OPERATION;
+const OPERATION = OPERATION_WORDS;
+const LIST = OPERATION_LIST;
+
 /** Whose bytes an operation carries. `submitted` counts them, modulo 2^32. */
 export interface Destination {
   readonly fd: number;
@@ -44,6 +52,8 @@ export class Outbound {
   readonly #encoder: FrameEncoder;
   /** What stands behind the payload of a received frame that can be sent back as it is. */
   readonly #exactTrailerBytes: number;
+  /** In front of it; undefined where that depends on the length. */
+  readonly #exactHeaderBytes: number | undefined;
   readonly #flushLater = () => this.flushNow();
   /** Set while a batch runs: its end hands everything over. */
   inBatch = false;
@@ -56,6 +66,7 @@ export class Outbound {
     this.sent = new Uint32Array(views.sent);
     this.#encoder = createFrameEncoder(framing);
     const spec = framingSpec(framing);
+    this.#exactHeaderBytes = spec.name === 'varint' ? undefined : this.#encoder.maxHeaderBytes;
     this.#exactTrailerBytes =
       spec.name === 'lines' ? 1 : spec.name === 'delimiter' && spec.strip ? spec.delimiter.length : 0;
   }
@@ -80,7 +91,7 @@ export class Outbound {
     const encoder = this.#encoder;
     if (payload instanceof ArenaMessage && payload.exact && payload.arena === this.arena) {
       const length = payload.byteLength;
-      const before = encoder.headerBytes(length);
+      const before = this.#exactHeaderBytes ?? encoder.headerBytes(length);
       const framed = before + length + this.#exactTrailerBytes;
       this.#reference(to, payload.start - before, framed, payload.block);
       return;
@@ -99,14 +110,14 @@ export class Outbound {
   /** The last write of a destination shall be followed by a drain event. */
   wantDrain(to: Destination): void {
     const { words } = this;
-    const at = FIRST_OPERATION + (words[WORD.opCount]! - 1) * OPERATION_WORDS;
-    if (words[WORD.opCount]! > 0 && words[at] === to.fd && words[at + 1] === to.sequence) {
-      if ((words[at + 4]! & KIND_MASK) === OUT.write) {
+    const at = FIRST + (words[OP_COUNT]! - 1) * OPERATION;
+    if (words[OP_COUNT]! > 0 && words[at] === to.fd && words[at + 1] === to.sequence) {
+      if ((words[at + 4]! & KIND) === WRITE) {
         words[at + 4]! |= OUT_WANTS_DRAIN;
         return;
       }
     }
-    this.#operation(to.fd, to.sequence, 0, 0, OUT.write | OUT_WANTS_DRAIN, 0, 0, NO_BLOCK);
+    this.#operation(to.fd, to.sequence, 0, 0, WRITE | OUT_WANTS_DRAIN, 0, 0, NO_BLOCK);
   }
 
   end(to: Destination, reason: number, atOnce: boolean): void {
@@ -118,7 +129,7 @@ export class Outbound {
     const index = words[WORD.resultA]!;
     const generation = words[WORD.resultB]!;
     // What follows in this turn (a confirmation, say) shall be handed over together with it.
-    if (words[WORD.opCount]! > OPERATION_LIST - 8 || this.#room() < OUT_BLOCK_BYTES / 8) this.#nextBlock();
+    if (words[OP_COUNT]! > LIST - 8 || this.#room() < OUT_BLOCK_BYTES / 8) this.#nextBlock();
     this.#operation(to.fd, to.sequence, 0, 0, OUT.activate, index, generation, NO_BLOCK);
   }
 
@@ -153,8 +164,8 @@ export class Outbound {
     arena.writeBigUInt64LE(key, at + 8);
     arena.writeUInt32LE(0, at + 16);
     arena.set(name, at + PUBLISH_HEADER_BYTES);
-    this.words[WORD.outUsed]! += total;
-    this.#operation(fd, sequence, at, total, OUT.publish, 0, 0, this.words[WORD.outBlock]!);
+    this.words[OUT_USED]! += total;
+    this.#operation(fd, sequence, at, total, OUT.publish, 0, 0, this.words[OUT_BLOCK]!);
     return reached;
   }
 
@@ -210,7 +221,7 @@ export class Outbound {
   }
 
   #room(): number {
-    return this.words[WORD.outBlockBytes]! - this.words[WORD.outUsed]!;
+    return this.words[OUT_BYTES]! - this.words[OUT_USED]!;
   }
 
   /**
@@ -218,16 +229,16 @@ export class Outbound {
    * list: handing the list over may give the block away, and must not come between the two.
    */
   #reserve(bytes: number): number {
-    if (this.words[WORD.opCount] === OPERATION_LIST) native.flush(this.attachment);
+    if (this.words[OP_COUNT] === LIST) native.flush(this.attachment);
     if (this.#room() < bytes) this.#nextBlock();
-    return this.words[WORD.outBlock]! + this.words[WORD.outUsed]!;
+    return this.words[OUT_BLOCK]! + this.words[OUT_USED]!;
   }
 
   #wrote(to: Destination, at: number, bytes: number): void {
     const { words } = this;
-    words[WORD.outUsed]! += bytes;
+    words[OUT_USED]! += bytes;
     to.submitted = (to.submitted + bytes) >>> 0;
-    this.#append(to, at, bytes, words[WORD.outBlock]!);
+    this.#append(to, at, bytes, words[OUT_BLOCK]!);
   }
 
   #nextBlock(): void {
@@ -238,21 +249,21 @@ export class Outbound {
   #append(to: Destination, offset: number, length: number, block: number): void {
     if (length === 0) return;
     const { words } = this;
-    const count = words[WORD.opCount]!;
+    const count = words[OP_COUNT]!;
     if (count > 0) {
-      const at = FIRST_OPERATION + (count - 1) * OPERATION_WORDS;
+      const at = FIRST + (count - 1) * OPERATION;
       if (
         words[at + 2]! + words[at + 3]! === offset &&
         words[at] === to.fd &&
         words[at + 1] === to.sequence &&
         words[at + 7] === block &&
-        (words[at + 4]! & KIND_MASK) === OUT.write
+        (words[at + 4]! & KIND) === WRITE
       ) {
         words[at + 3]! += length;
         return;
       }
     }
-    this.#operation(to.fd, to.sequence, offset, length, OUT.write, 0, 0, block);
+    this.#operation(to.fd, to.sequence, offset, length, WRITE, 0, 0, block);
   }
 
   #operation(
@@ -266,9 +277,9 @@ export class Outbound {
     block: number,
   ): void {
     const { words } = this;
-    if (words[WORD.opCount] === OPERATION_LIST) native.flush(this.attachment);
-    const count = words[WORD.opCount]!;
-    const at = FIRST_OPERATION + count * OPERATION_WORDS;
+    if (words[OP_COUNT] === LIST) native.flush(this.attachment);
+    const count = words[OP_COUNT]!;
+    const at = FIRST + count * OPERATION;
     words[at] = fd;
     words[at + 1] = sequence;
     words[at + 2] = offset;
@@ -277,7 +288,7 @@ export class Outbound {
     words[at + 5] = a;
     words[at + 6] = b;
     words[at + 7] = block;
-    words[WORD.opCount] = count + 1;
+    words[OP_COUNT] = count + 1;
     if (!this.inBatch) this.schedule();
   }
 }

@@ -162,11 +162,7 @@ class Sender {
   // Bytes sent; -1 when the connection is gone.
   ssize_t send_some(Connection& c, iovec* run, int parts) {
     for (;;) {
-      msghdr message{};
-      message.msg_iov = run;
-      message.msg_iovlen = static_cast<std::size_t>(parts);
-      const ssize_t sent =
-          ::sendmsg(static_cast<int>(c.key.fd), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      const ssize_t sent = send_once(static_cast<int>(c.key.fd), run, parts);
       if (sent >= 0) {
         c.touch(now_ms_);
         c.bytes_written.fetch_add(static_cast<std::uint64_t>(sent), std::memory_order_relaxed);
@@ -178,6 +174,15 @@ class Sender {
       core_.close(c, CloseReason::kReset);
       return -1;
     }
+  }
+
+  static ssize_t send_once(int fd, iovec* run, int parts) {
+    constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    if (parts == 1) return ::send(fd, run->iov_base, run->iov_len, kFlags);
+    msghdr message{};
+    message.msg_iov = run;
+    message.msg_iovlen = static_cast<std::size_t>(parts);
+    return ::sendmsg(fd, &message, kFlags);
   }
 
   static void skip(iovec* run, int parts, std::size_t bytes) {
