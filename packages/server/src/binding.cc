@@ -44,6 +44,7 @@ struct Announcer {
   std::shared_ptr<SharedServer> server;
   napi_env env = nullptr;
   napi_threadsafe_function bell = nullptr;
+  bool listening = false;
 };
 
 // What this environment holds. Everything in it is for the environment's own thread.
@@ -218,6 +219,7 @@ Napi::Value listen(const Napi::CallbackInfo& info) {
       [](void* context, ConnectionKey key) { static_cast<SharedServer*>(context)->on_accepted(key); },
       server);
   error = server->pipeline.start(std::move(listener));
+  if (!error) environment(info).announcers[u32(info[0])]->listening = true;
   return error ? result(info, error) : number(info, fd);
 }
 
@@ -261,20 +263,25 @@ void release_announcer(Announcer& announcer) {
   }
 }
 
-// The owner's thread ends without having closed its server: nobody may connect to it any more.
-void end_announcer(void* data) {
-  Announcer& announcer = *static_cast<Announcer*>(data);
+// Ends the threads, and the port with them: what other threads hold on to is memory.
+void end_server(Announcer& announcer) {
   release_announcer(announcer);
-  announcer.server->pipeline.stop();
+  StagedPipeline& pipeline = announcer.server->pipeline;
+  pipeline.stop();
+  if (!announcer.listening) return;
+  pipeline.acceptor.close_listener();
+  pipeline.acceptor.step();  // its thread is gone
 }
+
+// The owner's thread ends without having closed its server: nobody may connect to it any more.
+void end_announcer(void* data) { end_server(*static_cast<Announcer*>(data)); }
 
 // Ends this thread's ownership. Attachments and views keep the memory until they go.
 Napi::Value destroy(const Napi::CallbackInfo& info) {
   Environment& env = environment(info);
   const std::uint32_t id = u32(info[0]);
-  if (SharedServer* server = owned(info)) server->pipeline.stop();
   if (const auto found = env.announcers.find(id); found != env.announcers.end()) {
-    release_announcer(*found->second);
+    end_server(*found->second);
     napi_remove_env_cleanup_hook(info.Env(), &end_announcer, found->second.get());
     env.announcers.erase(found);
   }
@@ -408,6 +415,8 @@ Napi::Value attach(const Napi::CallbackInfo& info) {
                       [](napi_env called, napi_value, void* context, void*) {
                         if (called != nullptr) drain(*static_cast<Attachment*>(context));
                       });
+  // What keeps the thread alive is the server's own function, or the worker's port to its server.
+  napi_unref_threadsafe_function(a->env, a->bell);
   // After the function was made: hooks run last in, first out.
   napi_add_env_cleanup_hook(a->env, &end_attachment, a.get());
   a->hooked = true;

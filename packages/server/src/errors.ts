@@ -1,4 +1,4 @@
-import { getSystemErrorName } from 'node:util';
+import { getSystemErrorName, inspect, types } from 'node:util';
 import type { ErrorCode as FramingErrorCode } from '@millrace/framing';
 import { codedError, type CodedErrorOptions } from '@millrace/native';
 
@@ -26,8 +26,8 @@ export function makeError(code: ErrorCode, message: string, options?: CodedError
 /** As Node words them: `listen EADDRINUSE: address already in use 127.0.0.1:80`. */
 export function systemError(errno: number, syscall: string, details: { address?: string; port?: number }): Error {
   const code = getSystemErrorName(errno);
-  const where =
-    details.address === undefined ? '' : ` ${details.address}${details.port === undefined ? '' : `:${details.port}`}`;
+  const port = details.port === undefined || details.port === 0 ? '' : `:${details.port}`;
+  const where = details.address === undefined ? '' : ` ${details.address}${port}`;
   const text = SYSTEM_TEXTS[code] ?? 'the system refused it';
   return codedError(code, `${syscall} ${code}: ${text}${where}`, { errno, syscall, ...details });
 }
@@ -54,4 +54,17 @@ export function abortError(reason: unknown): Error {
 
 export function frameIncomplete(): Error {
   return makeError('ERR_FRAME_INCOMPLETE', 'The peer ended its side in the middle of a frame: what it sent of that is lost');
+}
+
+/** The handler's module, or its `start`, failed. */
+export function moduleError(cause: unknown): Error {
+  if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_WORKER_MODULE') return cause as Error;
+  return makeError('ERR_WORKER_MODULE', `The handler's module or its start() failed: ${String(cause)}`, { cause });
+}
+
+/** What a handler threw, whatever it is, as an Error. */
+export function asError(thrown: unknown): Error {
+  // Also one of another realm, which is no instance of this one's Error.
+  if (types.isNativeError(thrown) || thrown instanceof Error) return thrown;
+  return makeError('ERR_SERVER_WORKER', `A handler threw ${inspect(thrown)}, which is no Error`, { cause: thrown });
 }

@@ -1,6 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { inspect } from 'node:util';
 import { checkBoolean, checkInteger, checkObject, checkString, integerOption } from '@millrace/native';
+import { makeError } from './errors.js';
 
 export type ListenOptions = (
   { port?: number; host?: string; backlog?: number; ipv6Only?: boolean } | { path: string } | { fd: number }
@@ -29,8 +31,7 @@ export function checkListenOptions(given: ListenOptions): CheckedListen {
     fd?: number;
     signal?: AbortSignal;
   };
-  const { signal } = options;
-  if (signal !== undefined) checkObject('options.signal', signal);
+  const signal = checkSignal('options.signal', options.signal);
   const common = {
     backlog: integerOption('options.backlog', options.backlog, { min: 1, max: 65535, default: BACKLOG }),
     ipv6Only: checkBoolean('options.ipv6Only', options.ipv6Only ?? false),
@@ -39,7 +40,7 @@ export function checkListenOptions(given: ListenOptions): CheckedListen {
     path: '',
     value: 0,
   };
-  if (options.path !== undefined) return { ...common, kind: 1, path: checkString('options.path', options.path) };
+  if (options.path !== undefined) return { ...common, kind: 1, path: checkPath(options.path) };
   if (options.fd !== undefined) return { ...common, kind: 2, value: checkInteger('options.fd', options.fd, 0) };
   return {
     ...common,
@@ -47,6 +48,21 @@ export function checkListenOptions(given: ListenOptions): CheckedListen {
     host: options.host === undefined ? undefined : checkString('options.host', options.host),
     value: integerOption('options.port', options.port, { min: 0, max: 65535, default: 0 }),
   };
+}
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE` if there is one and it is none */
+export function checkSignal(name: string, signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined || typeof (signal as Partial<AbortSignal> | null)?.addEventListener === 'function') return signal;
+  throw makeError('ERR_INVALID_ARG_TYPE', `The "${name}" property must be an AbortSignal. Received ${inspect(signal)}`, {
+    ErrorType: TypeError,
+  });
+}
+
+function checkPath(path: string): string {
+  if (checkString('options.path', path) !== '') return path;
+  throw makeError('ERR_INVALID_ARG_VALUE', `The property 'options.path' must not be empty. Received ''`, {
+    ErrorType: TypeError,
+  });
 }
 
 /** A numeric address for the addon; '' is every address. @throws the system's `ENOTFOUND` for an unknown name */

@@ -3,8 +3,8 @@ import { unlinkSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { checkOneOf, checkString, integerOption } from '@millrace/native';
 import { connectionInfo } from './connection-info.js';
-import { abortError, makeError, systemError } from './errors.js';
-import { checkListenOptions, resolveHost, type CheckedListen, type ListenOptions } from './listen-options.js';
+import { abortError, asError, makeError, moduleError, systemError } from './errors.js';
+import { checkListenOptions, checkSignal, resolveHost, type CheckedListen, type ListenOptions } from './listen-options.js';
 import { loadHandler } from './load-handler.js';
 import { native } from './native.js';
 import { checkOptions, type CheckedOptions } from './options.js';
@@ -97,13 +97,14 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
     this.#starting = true;
     try {
       const host = await resolveHost(where.host);
+      this.#mayStart(signal);
       await this.#start();
-      if (this.#closing !== undefined) throw makeError('ERR_SERVER_CLOSED', 'The server was closed while it started');
-      throwIfAborted(signal);
+      this.#mayStart(signal);
       this.#bind(where, host);
     } catch (error) {
       if (this.#closing === undefined) await this.#tearDown();
       this.#starting = false;
+      this.#mayStart(undefined);
       throw error;
     }
     this.#listening = true;
@@ -144,7 +145,8 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
    */
   close(options: { drainMs?: number; signal?: AbortSignal } = {}): Promise<void> {
     const drainMs = integerOption('options.drainMs', options.drainMs, { min: 0, max: 2 ** 31 - 1, default: DRAIN_MS });
-    return (this.#closing ??= this.#close(drainMs, options.signal));
+    const signal = checkSignal('options.signal', options.signal);
+    return (this.#closing ??= this.#close(drainMs, signal));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -188,11 +190,17 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
 
   // --- Start ---
 
+  #mayStart(signal: AbortSignal | undefined): void {
+    if (this.#closing !== undefined) throw makeError('ERR_SERVER_CLOSED', 'The server was closed while it started');
+    throwIfAborted(signal);
+  }
+
   async #start(): Promise<void> {
     const { handler, numbers, framingWords, framing, inboxCapacity, highWaterBytes, workerData } = this.#options;
     const id = native.create(numbers, framingWords);
     if (id < 0) throw systemError(id, native.lastSyscall(), {});
     this.#id = id;
+    this.#lastStats = undefined;
     native.onAnnounced(id, () => this.#announced());
     this.#reference(this.#referenced);
     const onHandlerError = (error: Error, info: ConnectionInfo) => void this.emit('handlerError', error, info);
@@ -204,10 +212,12 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
         error: (error) => this.emit('error', error),
         handlerError: onHandlerError,
       });
+      this.#workers.setReferenced(this.#referenced);
       await this.#workers.start();
       return;
     }
     const loaded = typeof handler === 'string' ? await loadHandler(handler) : handler;
+    this.#mayStart(undefined);
     this.#context = new WorkerContextImpl(0, workerData);
     this.#runtime = new WorkerRuntime({
       token: { id, nonce: native.token(id) },
@@ -219,13 +229,19 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
       onHandlerError,
     });
     this.#context.attach(this.#runtime);
-    this.#stop = async () => loaded.stop?.(this.#context!);
-    await loaded.start?.(this.#context);
+    const context = this.#context;
+    try {
+      await loaded.start?.(context);
+    } catch (cause) {
+      throw typeof handler === 'string' ? moduleError(cause) : cause;
+    }
+    this.#stop = async () => loaded.stop?.(context);
     this.#runtime.begin();
   }
 
   #bind(where: CheckedListen, host: string): void {
     const { reusePort } = this.#options;
+    if (this.listenerCount('connection') > 0) this.#control('announce');
     const fd = native.listen(
       this.#id!,
       where.kind,
@@ -249,7 +265,6 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
       where.kind === 1 || bound?.address === undefined
         ? where.path
         : { address: bound.address, family: bound.family!, port: bound.port! };
-    if (this.listenerCount('connection') > 0) this.#control('announce');
   }
 
   // --- While it runs ---
@@ -281,6 +296,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
   #reference(on: boolean): this {
     this.#referenced = on;
     if (this.#id !== undefined) native.setReferenced(this.#id, on);
+    this.#workers?.setReferenced(on);
     return this;
   }
 
@@ -298,9 +314,10 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
       this.#control('closeAll');
       await this.#emptied(1_000, undefined);
     }
-    await this.#tearDown();
+    const error = await this.#tearDown();
     this.#address = null;
     this.emit('close');
+    if (error !== undefined) this.emit('error', error);
   }
 
   /** Until no connection is left, or time is up. */
@@ -319,19 +336,21 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
     }
   }
 
-  async #tearDown(): Promise<void> {
+  /** Answers what a handler's `stop` failed with. */
+  async #tearDown(): Promise<Error | undefined> {
     clearInterval(this.#watch);
     this.#publisher?.close();
+    this.#publisher = undefined;
     this.#context?.abort();
-    await this.#workers?.stop();
-    await this.#stop?.().catch((error: Error) => this.emit('error', error));
+    const error = (await this.#workers?.stop()) ?? (await this.#stop?.().then(() => undefined, asError));
     this.#stop = undefined;
     this.#runtime?.detach();
     const id = this.#id;
-    if (id === undefined) return;
+    if (id === undefined) return error;
     this.#lastStats = this.#stats();
     this.#id = undefined;
     native.destroy(id);
+    return error;
   }
 
   #stats(): ServerStats {
@@ -356,9 +375,10 @@ function compare(a: unknown, b: unknown): number {
 }
 
 function removeSocket(path: string): void {
+  if (path === '' || path.startsWith('\0')) return;
   try {
-    if (!path.startsWith('\0')) unlinkSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    unlinkSync(path);
+  } catch {
+    // Gone already, or no longer ours to remove: that is no reason not to close.
   }
 }

@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { reasonNumber } from './close-reason.js';
 import { connectionInfo } from './connection-info.js';
-import { makeError } from './errors.js';
+import { unpackError } from './error-message.js';
+import { makeError, moduleError } from './errors.js';
 import { native } from './native.js';
 import type { CheckedOptions } from './options.js';
 import { ReportGate } from './report-gate.js';
-import { workerFigures } from './stats.js';
+import { workerFigures, type WorkerFigures } from './stats.js';
 import type { ConnectionInfo, ServerStats, WorkerReport } from './types.js';
 import type { WorkerMessage, WorkerStart } from './worker-main.js';
 
@@ -35,6 +36,9 @@ interface Place {
   deaths: number[];
   /** The ring position that was reported last, so that each is once. */
   warned: number;
+  /** The ring position that the worker was last seen at, and since when. */
+  position: number;
+  sinceMs: number;
   error: Error | undefined;
   stuckMs: number;
 }
@@ -46,6 +50,8 @@ export class WorkerGroup {
   readonly #places: Place[] = [];
   readonly #gate = new ReportGate();
   #stopping = false;
+  #referenced = true;
+  #stopError: Error | undefined;
 
   constructor(server: number, options: CheckedOptions, events: WorkerGroupEvents) {
     this.#server = server;
@@ -62,6 +68,8 @@ export class WorkerGroup {
         replaced: 0,
         deaths: [],
         warned: -1,
+        position: -1,
+        sinceMs: 0,
         error: undefined,
         stuckMs: 0,
       });
@@ -74,8 +82,21 @@ export class WorkerGroup {
     }
   }
 
-  /** Runs each handler's `stop` and ends the threads; those that do not end by themselves are terminated. */
-  async stop(graceMs = 5_000): Promise<void> {
+  /** Whether the threads keep the process alive, those that will yet be started too. */
+  setReferenced(on: boolean): void {
+    this.#referenced = on;
+    for (const { worker } of this.#places) {
+      if (on) worker?.ref();
+      else worker?.unref();
+    }
+  }
+
+  /**
+   * Runs each handler's `stop` and ends the threads; those that do not end by themselves are terminated.
+   *
+   * @returns what a `stop` failed with
+   */
+  async stop(graceMs = 5_000): Promise<Error | undefined> {
     this.#stopping = true;
     await Promise.all(
       this.#places.map(async ({ worker, state }) => {
@@ -92,6 +113,7 @@ export class WorkerGroup {
         }
       }),
     );
+    return this.#stopError;
   }
 
   /** Looks at how long each handler has been running. Called a few times a second. */
@@ -99,7 +121,7 @@ export class WorkerGroup {
     const { warnAfterMs, stuckAfterMs } = this.#options;
     this.#places.forEach((place, workerIndex) => {
       if (place.state !== 'ready') return;
-      const { runningMs, position } = workerFigures(this.#server, workerIndex);
+      const { runningMs, position } = this.#look(place, workerIndex);
       if (stuckAfterMs > 0 && runningMs >= stuckAfterMs) {
         this.#stuck(place, workerIndex, runningMs);
       } else if (warnAfterMs > 0 && runningMs >= warnAfterMs && place.warned !== position) {
@@ -111,10 +133,26 @@ export class WorkerGroup {
 
   stats(): ServerStats['workers'] {
     return this.#places.map((place, workerIndex) => {
-      const { runningMs, handled } = workerFigures(this.#server, workerIndex);
+      const { runningMs, handled } = this.#look(place, workerIndex);
       const state = place.state === 'ready' ? (runningMs > 0 ? 'running' : 'idle') : place.state;
       return { workerIndex, state, runningMs, handled, replaced: place.replaced };
     });
+  }
+
+  /**
+   * The worker's figures, with `runningMs` of its present handler alone: the addon knows since when the
+   * batch has been running, and a batch of many short handlers is not stuck.
+   */
+  #look(place: Place, workerIndex: number): WorkerFigures {
+    const figures = workerFigures(this.#server, workerIndex);
+    const now = performance.now();
+    if (figures.runningMs === 0 || figures.position !== place.position) {
+      place.position = figures.runningMs === 0 ? -1 : figures.position;
+      place.sinceMs = now;
+    }
+    // Seen for the first time: it runs, for less than it took since the last look.
+    const runningMs = Math.min(figures.runningMs, Math.max(now - place.sinceMs, Number.MIN_VALUE));
+    return { ...figures, runningMs };
   }
 
   #stuck(place: Place, workerIndex: number, elapsedMs: number): void {
@@ -151,24 +189,29 @@ export class WorkerGroup {
     return new Promise((resolve, reject) => {
       const worker = new Worker(join(__dirname, 'worker-main.js'), { ...workerOptions, workerData: start });
       place.worker = worker;
+      if (!this.#referenced) worker.unref();
       worker.on('message', (message: WorkerMessage) => {
         if (message.type === 'handlerError') {
           this.#gate.leave();
-          this.#events.handlerError(message.error, message.info);
+          this.#events.handlerError(unpackError(message.error), message.info);
         } else if (message.type === 'ready') {
           place.state = 'ready';
           resolve();
+        } else if (message.type === 'stopFailed') {
+          this.#stopError = unpackError(message.error);
         } else {
-          place.error = moduleError(message.error);
+          place.error = unpackError(message.error);
         }
       });
       worker.on('error', (error: Error) => (place.error = error));
       worker.on('exit', (code) => {
         const wasReady = place.state === 'ready' || place.state === 'stuck';
-        const cause = place.error ?? makeError('ERR_SERVER_WORKER', `Worker ${workerIndex} ended with code ${code}`);
+        const when = wasReady ? '' : ', before its start() had settled';
+        const cause =
+          place.error ?? makeError('ERR_SERVER_WORKER', `Worker ${workerIndex} ended with code ${code}${when}`);
         if (wasReady) this.#died(place, workerIndex, cause);
         else if (!this.#stopping) place.state = 'gone';
-        reject(place.error === undefined ? moduleError(cause) : cause);
+        reject(moduleError(cause));
       });
     });
   }
@@ -204,9 +247,4 @@ export class WorkerGroup {
       (cause: Error) => !this.#stopping && this.#events.error(cause),
     );
   }
-}
-
-function moduleError(cause: unknown): Error {
-  if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_WORKER_MODULE') return cause as Error;
-  return makeError('ERR_WORKER_MODULE', `The handler's module or its start() failed: ${String(cause)}`, { cause });
 }

@@ -1,8 +1,10 @@
 /** What a worker thread of a server runs: loads the handler's module, attaches, and tells its server. */
 import { parentPort, workerData as received } from 'node:worker_threads';
 import type { Framing } from '@millrace/framing';
+import { packError, type ErrorMessage } from './error-message.js';
 import { loadHandler } from './load-handler.js';
 import { ReportGate } from './report-gate.js';
+import type { ConnectionInfo } from './types.js';
 import { WorkerContextImpl } from './worker-context.js';
 import { WorkerRuntime } from './worker-runtime.js';
 
@@ -21,8 +23,9 @@ export interface WorkerStart {
 /** @internal Worker to main. */
 export type WorkerMessage =
   | { readonly type: 'ready' }
-  | { readonly type: 'failed'; readonly error: unknown }
-  | { readonly type: 'handlerError'; readonly error: Error; readonly info: import('./types.js').ConnectionInfo };
+  | { readonly type: 'failed'; readonly error: ErrorMessage }
+  | { readonly type: 'stopFailed'; readonly error: ErrorMessage }
+  | { readonly type: 'handlerError'; readonly error: ErrorMessage; readonly info: ConnectionInfo };
 
 async function main(start: WorkerStart): Promise<void> {
   const port = parentPort!;
@@ -33,24 +36,27 @@ async function main(start: WorkerStart): Promise<void> {
     ...start,
     handler,
     onHandlerError: (error, info) => {
-      if (gate.enter()) port.postMessage({ type: 'handlerError', error, info } satisfies WorkerMessage);
+      if (gate.enter()) port.postMessage({ type: 'handlerError', error: packError(error), info } satisfies WorkerMessage);
     },
   });
   context.attach(runtime);
   await handler.start?.(context);
-  port.on('message', (message: 'stop') => {
-    if (message !== 'stop') return;
+  const stop = async (): Promise<void> => {
     context.abort();
-    void Promise.resolve(handler.stop?.(context)).finally(() => {
-      runtime.detach();
-      port.close();
-    });
-  });
+    try {
+      await handler.stop?.(context);
+    } catch (error) {
+      port.postMessage({ type: 'stopFailed', error: packError(error) } satisfies WorkerMessage);
+    }
+    runtime.detach();
+    port.close();
+  };
+  port.on('message', (message: 'stop') => void (message === 'stop' && stop()));
   port.postMessage({ type: 'ready' } satisfies WorkerMessage);
   runtime.begin();
 }
 
 main(received as WorkerStart).catch((error: unknown) => {
-  parentPort!.postMessage({ type: 'failed', error } satisfies WorkerMessage);
+  parentPort!.postMessage({ type: 'failed', error: packError(error) } satisfies WorkerMessage);
   parentPort!.close();
 });

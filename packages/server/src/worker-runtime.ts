@@ -5,12 +5,11 @@
  * A message is accounted for when its handler has settled. While a connection's handler is pending its
  * next messages are parked, in order: their bytes move to blocks of their own and leave the ring.
  */
-import { types } from 'node:util';
 import type { Framing } from '@millrace/framing';
 import { frameError, framingSpec } from '@millrace/framing/internal';
 import { CLOSE_REASONS } from './close-reason.js';
 import { ServerConnection } from './connection.js';
-import { frameIncomplete, makeError } from './errors.js';
+import { asError, frameIncomplete, makeError } from './errors.js';
 import {
   DESCRIPTOR_WORDS,
   FIRST_DESCRIPTOR,
@@ -28,6 +27,23 @@ import { ArenaMessage } from './message.js';
 import { native, type WorkerViews } from './native.js';
 import { Outbound } from './outbound.js';
 import type { ConnectionInfo, Handler } from './types.js';
+
+// As constants of this module: an import is looked up at every use.
+const {
+  running: RUNNING,
+  outMark: OUT_MARK,
+  outMarkBytes: OUT_MARK_BYTES,
+  opCount: OP_COUNT,
+  handled: HANDLED,
+  dropped: DROPPED,
+} = WORD;
+const MESSAGE = IN.message;
+const KIND = KIND_MASK;
+const EXACT_ECHO = IN_EXACT_ECHO;
+const DESCRIPTOR = DESCRIPTOR_WORDS;
+const FIRST = FIRST_DESCRIPTOR;
+const LAST_LENGTH = FIRST_OPERATION - OPERATION_WORDS + 3;
+const OPERATION = OPERATION_WORDS;
 
 /** A message that waits behind a pending handler. */
 export interface Parked {
@@ -55,6 +71,7 @@ export class WorkerRuntime {
   readonly framing: Framing;
 
   readonly #handler: Handler<any, any>;
+  readonly #onMessage: ((connection: ServerConnection<any>, message: ArenaMessage) => unknown) | undefined;
   readonly #onHandlerError: RuntimeOptions['onHandlerError'];
   readonly #views: WorkerViews;
   readonly #words: Uint32Array;
@@ -82,6 +99,7 @@ export class WorkerRuntime {
     this.framing = framing;
     this.highWaterBytes = options.highWaterBytes;
     this.#handler = handler;
+    this.#onMessage = handler.message?.bind(handler);
     this.#onHandlerError = options.onHandlerError;
     this.outbound = new Outbound(views, framing);
     this.#words = this.outbound.words;
@@ -111,21 +129,22 @@ export class WorkerRuntime {
   #onBatch(first: number, count: number): void {
     const { outbound } = this;
     const words = this.#words;
+    const connections = this.#connections;
+    const mask = this.#mask;
     outbound.inBatch = true;
     try {
       for (let i = 0; i < count; i++) {
         const position = first + i;
         // What survives the end of this thread, should it come while the handler runs.
-        const operations = words[WORD.opCount]!;
-        words[WORD.outMarkBytes] =
-          operations === 0 ? 0 : words[FIRST_OPERATION + (operations - 1) * OPERATION_WORDS + 3]!;
-        words[WORD.outMark] = operations;
-        words[WORD.running] = position;
-        const at = FIRST_DESCRIPTOR + (position & this.#mask) * DESCRIPTOR_WORDS;
-        const connection = this.#connections[words[at]!];
+        const operations = words[OP_COUNT]!;
+        words[OUT_MARK_BYTES] = operations === 0 ? 0 : words[LAST_LENGTH + operations * OPERATION]!;
+        words[OUT_MARK] = operations;
+        words[RUNNING] = position;
+        const at = FIRST + (position & mask) * DESCRIPTOR;
+        const connection = connections[words[at]!];
         const known = connection !== undefined && connection.sequence === words[at + 1];
-        if ((words[at + 4]! & KIND_MASK) !== IN.message) this.#event(at, known ? connection : undefined);
-        else if (!known || connection.ended) words[WORD.dropped]!++;
+        if ((words[at + 4]! & KIND) !== MESSAGE) this.#event(at, known ? connection : undefined);
+        else if (!known || connection.ended) words[DROPPED]!++;
         else if (connection.busy) this.#parkBehind(connection, at, position);
         else this.#arrived(connection, at, position);
       }
@@ -139,18 +158,18 @@ export class WorkerRuntime {
   #arrived(connection: ServerConnection<any>, at: number, position: number): void {
     const words = this.#words;
     const message = this.#message;
-    message.show(words, at, IN_EXACT_ECHO);
+    message.show(words, at, EXACT_ECHO);
     let result: unknown;
     try {
       if (connection.stream !== undefined) connection.stream.onBytes(message.copy());
-      else result = this.#handler.message?.(connection, message);
+      else if (this.#onMessage !== undefined) result = this.#onMessage(connection, message);
     } catch (error) {
       words[WORD.failed]!++;
       this.fail(connection, error);
       return;
     }
     if (result === undefined || !isThenable(result)) {
-      words[WORD.handled]!++;
+      words[HANDLED]!++;
       return;
     }
     const handle = native.park(this.attachment, position);
@@ -384,9 +403,4 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
   );
-}
-
-function asError(thrown: unknown): Error {
-  if (types.isNativeError(thrown)) return thrown;
-  return makeError('ERR_SERVER_WORKER', `A handler threw ${String(thrown)}, which is no Error`, { cause: thrown });
 }
