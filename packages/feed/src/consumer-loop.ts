@@ -1,6 +1,6 @@
 import { Batch, Lease } from './batch.js';
 import { keyKinds } from './options.js';
-import { type NativeFeed, Next, Outcome } from './native.js';
+import { type NativeFeed, NEXT_ENDED, NEXT_YIELD, Outcome } from './native.js';
 import type { FeedBatch, FeedKeyKind } from './types.js';
 
 export type BatchFunction<K extends FeedKeyKind> = (batch: FeedBatch<K>) => void | PromiseLike<void>;
@@ -75,10 +75,10 @@ export class ConsumerLoop<K extends FeedKeyKind> {
       if (this.#left()) return;
       count = this.#native.next(this.#number, settled, true);
     }
-    if (count === Next.Ended) {
+    if (count === NEXT_ENDED) {
       this.#end();
     } else {
-      this.#state = count === Next.Yield ? 'yielded' : 'idle';
+      this.#state = count === NEXT_YIELD ? 'yielded' : 'idle';
     }
   }
 

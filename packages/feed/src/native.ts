@@ -20,11 +20,8 @@ export const enum Outcome {
 }
 
 /** What `next` answers instead of a number of messages: constants of Feed in millrace/feed/feed.h. */
-export const enum Next {
-  Idle = 0,
-  Ended = -1,
-  Yield = -2,
-}
+export const NEXT_ENDED = -1;
+export const NEXT_YIELD = -2;
 
 /** Places in the array that `inspect` fills. */
 export const enum Seat {

@@ -22,7 +22,11 @@ export class Reports {
       this.emit('error', error);
     } else if (!this.#warned) {
       this.#warned = true;
-      process.emitWarning(error);
+      process.emitWarning(error.message, { type: 'FeedWarning', code: error.code, detail: detailOf(cause) });
     }
   }
+}
+
+function detailOf(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }

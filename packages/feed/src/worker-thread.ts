@@ -95,6 +95,8 @@ export class WorkerThread {
   }
 
   #exited(code: number): void {
+    // What it said before it ended comes first.
+    this.receivePending();
     if (this.state !== 'stopped' && this.reason === 'exit') this.error ??= errors.workerExit(code);
     this.state = 'exited';
     this.#port.close();

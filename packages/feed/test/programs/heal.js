@@ -21,7 +21,7 @@ feed.on('stuck', () => events.stuck++);
 
 async function main() {
   const workers = await feed.consumeWith({
-    filename: path.join(__dirname, 'ledger-consumer.js'),
+    filename: path.join(__dirname, '../consumers/ledger.js'),
     workers: 2,
     stuckAfterMs: 250,
     warnAfterMs: 100,

@@ -5,7 +5,7 @@
 'use strict';
 
 const { execFileSync } = require('node:child_process');
-const randomOf = require('./random.js');
+const randomOf = require('../programs/random.js');
 
 const fates = {
   exit: () => process.exit(),
