@@ -627,7 +627,7 @@ Napi::Value subscribe(const Napi::CallbackInfo& info) {
   with(a->core(), key_at(info, 1), [&](Connection& c) {
     TopicTable::Ticket ticket;
     outcome = static_cast<double>(a->core().topics.subscribe(
-        c, bytes_of(info[4]), info[5].As<Napi::Boolean>().Value(), ticket));
+        c, bytes_of(info[3]), info[4].As<Napi::Boolean>().Value(), ticket));
     a->consumer->inbox().memory()[kControlResultA] = ticket.index;
     a->consumer->inbox().memory()[kControlResultB] = ticket.generation;
   });
@@ -640,7 +640,7 @@ Napi::Value unsubscribe(const Napi::CallbackInfo& info) {
   if (a != nullptr) {
     with(a->core(), key_at(info, 1), [&](Connection& c) {
       removed =
-          a->core().topics.unsubscribe(c, bytes_of(info[4]), info[5].As<Napi::Boolean>().Value());
+          a->core().topics.unsubscribe(c, bytes_of(info[3]), info[4].As<Napi::Boolean>().Value());
     });
   }
   return Napi::Boolean::New(info.Env(), removed);
