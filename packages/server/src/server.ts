@@ -317,7 +317,9 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
     const error = await this.#tearDown();
     this.#address = null;
     this.emit('close');
-    if (error !== undefined) this.emit('error', error);
+    if (error === undefined) return;
+    if (this.listenerCount('error') === 0) throw error;
+    this.emit('error', error);
   }
 
   /** Until no connection is left, or time is up. */

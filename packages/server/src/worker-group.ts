@@ -189,7 +189,6 @@ export class WorkerGroup {
     return new Promise((resolve, reject) => {
       const worker = new Worker(join(__dirname, 'worker-main.js'), { ...workerOptions, workerData: start });
       place.worker = worker;
-      if (!this.#referenced) worker.unref();
       worker.on('message', (message: WorkerMessage) => {
         if (message.type === 'handlerError') {
           this.#gate.leave();
@@ -203,6 +202,8 @@ export class WorkerGroup {
           place.error = unpackError(message.error);
         }
       });
+      // After that, which takes a reference.
+      if (!this.#referenced) worker.unref();
       worker.on('error', (error: Error) => (place.error = error));
       worker.on('exit', (code) => {
         const wasReady = place.state === 'ready' || place.state === 'stuck';

@@ -1,0 +1,7 @@
+'use strict';
+/** Sends back what comes. */
+module.exports = {
+  message(connection, message) {
+    connection.send(message);
+  },
+};
