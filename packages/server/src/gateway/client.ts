@@ -44,7 +44,8 @@ export class Client {
     this.#openedAtMs = record.openedAtMs;
     this.name = record.name;
     this.#protocol = record.protocol;
-    if (record.channels.length > 0 || record.patterns.length > 0) this.subscriptions.restore(record);
+    const names = this.services.sessions.findSubscriptions(this.connection);
+    if (names !== undefined) this.subscriptions.restore(names);
   }
 
   get reply(): Reply {
@@ -85,14 +86,21 @@ export class Client {
       openedAtMs: this.#openedAtMs,
       name: this.name,
       protocol: this.#protocol,
-      channels: this.#subscriptions === undefined ? [] : [...this.#subscriptions.channels],
-      patterns: this.#subscriptions === undefined ? [] : [...this.#subscriptions.patterns],
+      channels: this.#subscriptions?.channels.size ?? 0,
+      patterns: this.#subscriptions?.patterns.size ?? 0,
     };
   }
 
   /** Tells the other workers. False when there is no room for another connection. */
   save(): boolean {
     return this.services.sessions.save(this.connection, this.record());
+  }
+
+  /** The same for what it subscribes to. False when there is no room for so many names. */
+  saveSubscriptions(): boolean {
+    const { channels, patterns } = this.subscriptions;
+    const names = { channels: [...channels], patterns: [...patterns] };
+    return this.services.sessions.saveSubscriptions(this.connection, names) && this.save();
   }
 
   /** RESET: as a connection that has just been opened. */

@@ -14,7 +14,11 @@ export interface HandlerData {
   readonly feed: SharedToken<'feed', 'u64'> | undefined;
 }
 
-const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
+/** What the shared maps refuse, and how Redis words it where it knows the case. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  ERR_MAP_FULL: "OOM command not allowed when used memory > 'maxmemory'.",
+  ERR_MAP_TOO_LARGE: 'ERR key of more than 4000 bytes, or value that takes more than half of the keyspace',
+};
 const TOO_MANY_CLIENTS = '-ERR max number of clients reached\r\n';
 const FRAMING_ERROR = /^ERR_FRAME_/;
 
@@ -53,9 +57,10 @@ class Worker {
     try {
       if (!commandTable.execute(client, message)) this.#countError(1);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_MAP_FULL') throw error;
+      const refusal = REFUSALS[(error as NodeJS.ErrnoException).code ?? ''];
+      if (refusal === undefined) throw error;
       this.#countError(1);
-      reply.error(OUT_OF_MEMORY);
+      reply.error(refusal);
     }
     reply.flush();
     if (client.closing) client.connection.end();

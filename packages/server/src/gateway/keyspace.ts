@@ -1,6 +1,7 @@
 import type { ConcurrentMap } from '@millrace/concurrent-map';
 import { writeDecimal } from './decimal.js';
 import { addIntegers, parseInteger, type Integer } from './integers.js';
+import { ScratchViews } from './scratch-views.js';
 
 export type KeyspaceMap = ConcurrentMap<'string', 'bytes'>;
 
@@ -12,10 +13,13 @@ export interface SetRequest {
   ttlMs?: number | 'keep' | undefined;
   /** Only when the key is absent, only when it is present. */
   condition?: 'absent' | 'present' | undefined;
+  /** Whether the outcome shall have the value before. */
+  wantsOld?: boolean;
 }
 
 export interface SetOutcome {
   readonly done: boolean;
+  /** Known where it was asked for or stood in the way. */
   readonly old: Buffer | undefined;
 }
 
@@ -23,16 +27,18 @@ export interface SetOutcome {
 export type ExpiryCondition = (currentMs: number | undefined) => boolean;
 
 const NUMBER_BYTES = 20;
+/** Values so long are read without making a Buffer. */
+const READ_BYTES = 1024;
 
 /**
  * The keys that all workers share: strings of bytes by name, a name being the key's bytes as a latin1 string. One
  * object a thread, over one map; any thread may call its own at any time, and each method is atomic except where it
- * says otherwise. Owns a scratch buffer. Costs one map operation, two for a read followed by a write.
+ * says otherwise. Owns two scratch buffers. Costs one map operation, two for a read followed by a write.
  */
 export class Keyspace {
   readonly #map: KeyspaceMap;
-  readonly #scratch = Buffer.alloc(NUMBER_BYTES);
-  readonly #views = Array.from({ length: NUMBER_BYTES + 1 }, (_, length) => this.#scratch.subarray(0, length));
+  readonly #read = new ScratchViews(READ_BYTES);
+  readonly #sum = new ScratchViews(NUMBER_BYTES);
 
   constructor(map: KeyspaceMap) {
     this.#map = map;
@@ -46,6 +52,13 @@ export class Keyspace {
     return this.#map.get(key);
   }
 
+  /** As `get`, without a Buffer of its own where the value is short: good until the next call. */
+  peek(key: string): Buffer | undefined {
+    const length = this.#map.getInto(key, this.#read.bytes);
+    if (length < 0) return undefined;
+    return length <= READ_BYTES ? this.#read.first(length) : this.#map.get(key);
+  }
+
   has(key: string): boolean {
     return this.#map.has(key);
   }
@@ -55,30 +68,29 @@ export class Keyspace {
     this.#map.set(key, value);
   }
 
-  set(key: string, value: Uint8Array, request: SetRequest): SetOutcome {
-    const options = request.ttlMs === undefined ? undefined : { ttlMs: request.ttlMs };
-    switch (request.condition) {
+  set(key: string, value: Uint8Array, { ttlMs, condition, wantsOld }: SetRequest): SetOutcome {
+    switch (condition) {
       case undefined:
-        return { done: true, old: this.#map.exchange(key, value, options) };
+        return { done: true, old: this.#map.exchange(key, value, { ttlMs }) };
       case 'absent':
         for (;;) {
-          if (this.#map.setIfAbsent(key, value, options)) return { done: true, old: undefined };
+          if (this.#map.setIfAbsent(key, value, { ttlMs })) return { done: true, old: undefined };
           const old = this.#map.get(key);
           if (old !== undefined) return { done: false, old };
         }
       case 'present':
-        return this.#replace(key, value, request.ttlMs);
+        if (wantsOld) return this.#replace(key, value, ttlMs);
+        return { done: this.#map.setIfPresent(key, value, { ttlMs }), old: undefined };
     }
   }
 
-  /** The value is replaced atomically; a new time to live follows in a second step. */
-  #replace(key: string, value: Uint8Array, ttlMs: number | 'keep' | undefined): SetOutcome {
+  /** Where the new value shall live for ever and the old one did not, that is a second step. */
+  #replace(key: string, value: Uint8Array, ttlMs: SetRequest['ttlMs']): SetOutcome {
     for (;;) {
       const old = this.#map.get(key);
       if (old === undefined) return { done: false, old };
-      if (!this.#map.compareAndSet(key, old, value)) continue;
+      if (!this.#map.compareAndSet(key, old, value, { ttlMs })) continue;
       if (ttlMs === undefined) this.#map.persist(key);
-      else if (ttlMs !== 'keep') this.#map.expire(key, ttlMs);
       return { done: true, old };
     }
   }
@@ -94,13 +106,13 @@ export class Keyspace {
   /** The sum; 'not-integer' when the value is none, 'overflow' when 64 bits cannot hold it. Keeps the time to live. */
   increment(key: string, delta: Integer): Integer | 'not-integer' | 'overflow' {
     for (;;) {
-      const old = this.#map.get(key);
+      const old = this.peek(key);
       const current = old === undefined ? 0 : parseInteger(old);
       if (current === undefined) return 'not-integer';
       const sum = addIntegers(current, delta);
       if (sum === undefined) return 'overflow';
-      const length = writeDecimal(this.#scratch, 0, sum);
-      if (this.#map.compareAndSet(key, old, this.#views[length]!)) return sum;
+      const text = this.#sum.first(writeDecimal(this.#sum.bytes, 0, sum));
+      if (this.#map.compareAndSet(key, old, text)) return sum;
     }
   }
 

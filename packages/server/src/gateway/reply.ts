@@ -1,5 +1,6 @@
 import { writeDecimal } from './decimal.js';
 import type { Integer } from './integers.js';
+import { ScratchViews } from './scratch-views.js';
 
 /** Where replies go. The bytes are copied before `write` returns, as a Connection does: they are overwritten then. */
 export interface ReplyOutput {
@@ -14,7 +15,7 @@ const SCRATCH_BYTES = 16 * 1024;
 const DIRECT_BYTES = 4 * 1024;
 /** Copying so few bytes one by one is quicker than a call. */
 const SHORT_BYTES = 24;
-const CACHED_VIEWS = 512;
+const KEPT_VIEWS = 512;
 const CACHED_HEADERS = 1024;
 /** The longest header: a mark, 20 digits, CR LF. */
 const HEADER_BYTES = 23;
@@ -32,8 +33,8 @@ const bulkHeaders = Array.from({ length: CACHED_HEADERS }, (_, length) => Buffer
  * a short reply costs one `write` and no allocation.
  */
 export class Reply {
-  readonly #scratch = Buffer.alloc(SCRATCH_BYTES);
-  readonly #views: (Buffer | undefined)[] = new Array(CACHED_VIEWS).fill(undefined);
+  readonly #beginnings = new ScratchViews(SCRATCH_BYTES, KEPT_VIEWS);
+  readonly #scratch = this.#beginnings.bytes;
   #used = 0;
   #output: ReplyOutput | undefined;
   #nil = NIL_2;
@@ -184,8 +185,6 @@ export class Reply {
     const used = this.#used;
     this.#used = 0;
     if (used === 0) return;
-    const view =
-      used < CACHED_VIEWS ? (this.#views[used] ??= this.#scratch.subarray(0, used)) : this.#scratch.subarray(0, used);
-    this.#output!.write(view);
+    this.#output!.write(this.#beginnings.first(used));
   }
 }

@@ -9,57 +9,75 @@ export interface SessionRecord {
   readonly localAddress: string;
   /** Milliseconds since 1970. */
   readonly openedAtMs: number;
-  name: string;
-  protocol: Protocol;
-  channels: string[];
-  patterns: string[];
+  readonly name: string;
+  readonly protocol: Protocol;
+  /** How many it subscribes to. */
+  readonly channels: number;
+  readonly patterns: number;
+}
+
+export interface SubscriptionRecord {
+  readonly channels: readonly string[];
+  readonly patterns: readonly string[];
 }
 
 export type SessionMap = ConcurrentMap<'fd-sequence', 'json', SessionRecord>;
+export type SubscriptionMap = ConcurrentMap<'fd-sequence', 'json', SubscriptionRecord>;
 
 /**
- * The open connections of all workers. One object a thread, over one map; any thread may call its own at any time.
- * Whoever removes a record gives its subscriptions back, so that it happens once. Costs one map operation a change of
- * a connection's name, protocol or subscriptions, none for other commands.
+ * The open connections of all workers, and what they subscribe to. One object a thread, over shared maps; any thread
+ * may call its own at any time. Whoever removes a connection's record gives its subscriptions back, so that it happens
+ * once. Costs a map operation or two a change of name, protocol or subscriptions, none for other commands.
  */
 export class Sessions {
-  readonly #map: SessionMap;
+  readonly #sessions: SessionMap;
+  readonly #subscriptions: SubscriptionMap;
   readonly #channels: Channels;
 
-  constructor(map: SessionMap, channels: Channels) {
-    this.#map = map;
+  constructor(sessions: SessionMap, subscriptions: SubscriptionMap, channels: Channels) {
+    this.#sessions = sessions;
+    this.#subscriptions = subscriptions;
     this.#channels = channels;
   }
 
   get size(): number {
-    return this.#map.size;
+    return this.#sessions.size;
   }
 
   /** False when there is no room for another. */
   save(key: ConnectionKey, record: SessionRecord): boolean {
-    try {
-      this.#map.set(key, record);
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ERR_MAP_FULL') return false;
-      throw error;
+    return whereThereIsRoom(() => this.#sessions.set(key, record));
+  }
+
+  /** False when there is no room for so many names. */
+  saveSubscriptions(key: ConnectionKey, { channels, patterns }: SubscriptionRecord): boolean {
+    if (channels.length + patterns.length > 0) {
+      return whereThereIsRoom(() => this.#subscriptions.set(key, { channels, patterns }));
     }
+    this.#subscriptions.delete(key);
+    return true;
   }
 
   find(key: ConnectionKey): SessionRecord | undefined {
-    return this.#map.get(key);
+    return this.#sessions.get(key);
+  }
+
+  findSubscriptions(key: ConnectionKey): SubscriptionRecord | undefined {
+    return this.#subscriptions.get(key);
   }
 
   entries(): IterableIterator<[ConnectionKey, SessionRecord]> {
-    return this.#map.entries();
+    return this.#sessions.entries();
   }
 
-  /** Forgets a connection that is closed and gives back what it subscribed to, as its record has it. */
+  /** Forgets a connection that is closed and gives back what it subscribed to. */
   close(key: ConnectionKey): void {
-    const record = this.#map.get(key);
-    if (record === undefined || !this.#map.delete(key)) return;
-    for (const name of record.channels) this.#channels.leave('channel', name);
-    for (const name of record.patterns) this.#channels.leave('pattern', name);
+    if (!this.#sessions.delete(key)) return;
+    const names = this.#subscriptions.get(key);
+    if (names === undefined) return;
+    this.#subscriptions.delete(key);
+    for (const name of names.channels) this.#channels.leave('channel', name);
+    for (const name of names.patterns) this.#channels.leave('pattern', name);
   }
 
   /**
@@ -69,10 +87,21 @@ export class Sessions {
    * yet recorded when it was terminated stays in the count.
    */
   sweep(readOpen: () => ReadonlySet<number>): number {
-    const recorded = [...this.#map.keys()];
+    const recorded = [...this.#sessions.keys()];
     const open = readOpen();
     const gone = recorded.filter((key) => !open.has(key.sequence));
     for (const key of gone) this.close(key);
     return gone.length;
+  }
+}
+
+function whereThereIsRoom(store: () => unknown): boolean {
+  try {
+    store();
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_MAP_FULL' || code === 'ERR_MAP_TOO_LARGE') return false;
+    throw error;
   }
 }

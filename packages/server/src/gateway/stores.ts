@@ -3,18 +3,19 @@ import { Board } from './board.js';
 import { Channels, type CountMap, type PatternVersion } from './channels.js';
 import type { SymbolTotals } from './feed/symbol-state.js';
 import { Keyspace, type KeyspaceMap } from './keyspace.js';
-import { Sessions, type SessionMap, type SessionRecord } from './sessions.js';
+import {
+  Sessions,
+  type SessionMap,
+  type SessionRecord,
+  type SubscriptionMap,
+  type SubscriptionRecord,
+} from './sessions.js';
 
 type TotalsMap = ConcurrentMap<'string', 'json', SymbolTotals>;
-type CountToken = SharedToken<'concurrent-map', { key: 'string'; value: 'f64'; json: unknown }>;
 
 /** How the shared structures are opened on another thread of the process. */
 export interface StoreTokens {
-  readonly keys: SharedToken<'concurrent-map', { key: 'string'; value: 'bytes'; json: unknown }>;
-  readonly channels: CountToken;
-  readonly patterns: CountToken;
-  readonly sessions: SharedToken<'concurrent-map', { key: 'fd-sequence'; value: 'json'; json: SessionRecord }>;
-  readonly totals: SharedToken<'concurrent-map', { key: 'string'; value: 'json'; json: SymbolTotals }>;
+  readonly maps: { readonly [Name in keyof Maps]: ReturnType<Maps[Name]['share']> };
   readonly patternVersion: SharedArrayBuffer;
   readonly board: SharedArrayBuffer;
 }
@@ -24,21 +25,20 @@ export interface StoreLimits {
   readonly maxClients: number;
 }
 
-const MAX_CHANNELS = 65_536;
-/** Each message is compared with each pattern. */
-const MAX_PATTERNS = 4096;
-const MAX_SYMBOLS = 16_384;
-const NAME_BYTES = 128;
-const SESSION_BYTES = 512;
-const TOTALS_BYTES = 512;
-
 interface Maps {
   readonly keys: KeyspaceMap;
   readonly channels: CountMap;
   readonly patterns: CountMap;
   readonly sessions: SessionMap;
+  readonly subscriptions: SubscriptionMap;
   readonly totals: TotalsMap;
 }
+
+const MIB = 1024 * 1024;
+/** Each message is compared with each pattern. */
+const MAX_PATTERNS = 4096;
+/** What a session takes at most in the ordinary case: some will have long names, most have none. */
+const SESSION_BYTES = 512;
 
 /**
  * The structures that all threads of the gateway share: keys, subscription counts, sessions, the feed's totals, figures.
@@ -58,68 +58,58 @@ export class Stores {
     this.#patternVersion = new Int32Array(patternVersion);
     this.keyspace = new Keyspace(maps.keys);
     this.channels = new Channels(maps.channels, maps.patterns, this.#patternVersion);
-    this.sessions = new Sessions(maps.sessions, this.channels);
+    this.sessions = new Sessions(maps.sessions, maps.subscriptions, this.channels);
     this.totals = maps.totals;
     this.board = board;
   }
 
-  /** The most bytes the maps take, part by part. */
-  static plan({ maxKeyBytes, maxClients }: StoreLimits): { name: string; bytes: number }[] {
-    return [
-      { name: 'keys', bytes: maxKeyBytes },
-      { name: 'channels', bytes: MAX_CHANNELS * NAME_BYTES },
-      { name: 'patterns', bytes: MAX_PATTERNS * NAME_BYTES },
-      { name: 'sessions', bytes: maxClients * SESSION_BYTES },
-      { name: 'totals', bytes: MAX_SYMBOLS * TOTALS_BYTES },
-    ];
+  /** The most native bytes that the structures take, part by part. */
+  static plan(limits: StoreLimits): { name: string; bytes: number }[] {
+    return Object.entries(optionsOf(limits)).map(([name, options]) => ({ name, bytes: ConcurrentMap.bytes(options) }));
   }
 
   static create(limits: StoreLimits): Stores {
-    const [keys, channels, patterns, sessions, totals] = Stores.plan(limits).map(({ bytes }) => bytes);
+    const options = optionsOf(limits);
     return new Stores(
       {
-        keys: new ConcurrentMap({ key: 'string', value: 'bytes', maxBytes: keys! }),
-        channels: new ConcurrentMap({ key: 'string', value: 'f64', capacity: MAX_CHANNELS, maxBytes: channels! }),
-        patterns: new ConcurrentMap({ key: 'string', value: 'f64', capacity: MAX_PATTERNS, maxBytes: patterns! }),
-        sessions: new ConcurrentMap<'fd-sequence', 'json', SessionRecord>({
-          key: 'fd-sequence',
-          value: 'json',
-          capacity: limits.maxClients,
-          maxBytes: sessions!,
-        }),
-        totals: new ConcurrentMap<'string', 'json', SymbolTotals>({
-          key: 'string',
-          value: 'json',
-          capacity: MAX_SYMBOLS,
-          maxBytes: totals!,
-        }),
+        keys: new ConcurrentMap(options.keys),
+        channels: new ConcurrentMap(options.channels),
+        patterns: new ConcurrentMap(options.patterns),
+        sessions: new ConcurrentMap<'fd-sequence', 'json', SessionRecord>(options.sessions),
+        subscriptions: new ConcurrentMap<'fd-sequence', 'json', SubscriptionRecord>(options.subscriptions),
+        totals: new ConcurrentMap<'string', 'json', SymbolTotals>(options.totals),
       },
       new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
       new Board(),
     );
   }
 
-  static attach(tokens: StoreTokens): Stores {
+  static attach({ maps, patternVersion, board }: StoreTokens): Stores {
     return new Stores(
       {
-        keys: ConcurrentMap.attach(tokens.keys),
-        channels: ConcurrentMap.attach(tokens.channels),
-        patterns: ConcurrentMap.attach(tokens.patterns),
-        sessions: ConcurrentMap.attach(tokens.sessions),
-        totals: ConcurrentMap.attach(tokens.totals),
+        keys: ConcurrentMap.attach(maps.keys),
+        channels: ConcurrentMap.attach(maps.channels),
+        patterns: ConcurrentMap.attach(maps.patterns),
+        sessions: ConcurrentMap.attach(maps.sessions),
+        subscriptions: ConcurrentMap.attach(maps.subscriptions),
+        totals: ConcurrentMap.attach(maps.totals),
       },
-      tokens.patternVersion,
-      new Board(tokens.board),
+      patternVersion,
+      new Board(board),
     );
   }
 
   share(): StoreTokens {
+    const { keys, channels, patterns, sessions, subscriptions, totals } = this.#maps;
     return {
-      keys: this.#maps.keys.share(),
-      channels: this.#maps.channels.share(),
-      patterns: this.#maps.patterns.share(),
-      sessions: this.#maps.sessions.share(),
-      totals: this.#maps.totals.share(),
+      maps: {
+        keys: keys.share(),
+        channels: channels.share(),
+        patterns: patterns.share(),
+        sessions: sessions.share(),
+        subscriptions: subscriptions.share(),
+        totals: totals.share(),
+      },
       patternVersion: this.#patternVersion.buffer,
       board: this.board.buffer,
     };
@@ -128,4 +118,16 @@ export class Stores {
   close(): void {
     for (const map of Object.values(this.#maps)) map.close();
   }
+}
+
+function optionsOf({ maxKeyBytes, maxClients }: StoreLimits) {
+  const sessionBytes = Math.max(MIB, maxClients * SESSION_BYTES);
+  return {
+    keys: { key: 'string', value: 'bytes', maxBytes: maxKeyBytes },
+    channels: { key: 'string', value: 'f64', maxBytes: 8 * MIB },
+    patterns: { key: 'string', value: 'f64', maxBytes: MIB, capacity: MAX_PATTERNS },
+    sessions: { key: 'fd-sequence', value: 'json', maxBytes: sessionBytes, capacity: maxClients },
+    subscriptions: { key: 'fd-sequence', value: 'json', maxBytes: 8 * MIB },
+    totals: { key: 'string', value: 'json', maxBytes: 4 * MIB },
+  } as const;
 }

@@ -80,7 +80,7 @@ function filterById(args: Arguments): Filter | string {
 }
 
 function subscriptions(record: SessionRecord): number {
-  return record.channels.length + record.patterns.length;
+  return record.channels + record.patterns;
 }
 
 /** A line as Redis has it, without the fields that tell of its own buffers. */
@@ -88,7 +88,7 @@ function describe({ fd, sequence }: { fd: number; sequence: number }, record: Se
   const age = Math.floor((Date.now() - record.openedAtMs) / 1000);
   return (
     `id=${sequence} addr=${record.address} laddr=${record.localAddress} fd=${fd} name=${record.name} age=${age} ` +
-    `flags=${subscriptions(record) > 0 ? 'P' : 'N'} db=0 sub=${record.channels.length} psub=${record.patterns.length} ` +
+    `flags=${subscriptions(record) > 0 ? 'P' : 'N'} db=0 sub=${record.channels} psub=${record.patterns} ` +
     `ssub=0 multi=-1 cmd=${command} user=default redir=-1 resp=${record.protocol}\n`
   );
 }

@@ -9,6 +9,8 @@ const DEFAULT_COUNT = 10;
 const MAX_COUNT = 10_000;
 /** What C's strtoul takes, and nothing behind it: an empty cursor is 0. */
 const CURSOR = /^(?:[+-]?[0-9]{1,20})?$/;
+/** The largest that a scan of ours answers. */
+const LAST_CURSOR = 2 ** 52 - 1;
 const SYNTAX_ERROR = 'ERR syntax error';
 
 function del({ reply, services }: Client, args: Arguments): void {
@@ -62,7 +64,7 @@ function scan({ reply, services }: Client, args: Arguments): void {
     return;
   }
   // A cursor that no scan of ours answered names a place beyond the end.
-  const page = Number.isSafeInteger(cursor) && cursor >= 0 ? services.keyspace.scan(cursor, options.count) : undefined;
+  const page = cursor >= 0 && cursor <= LAST_CURSOR ? services.keyspace.scan(cursor, options.count) : undefined;
   const matching = page === undefined ? [] : page.keys.filter(options.matches);
   reply.array(2);
   reply.bulkText(String(page?.cursor ?? 0));

@@ -15,40 +15,33 @@ function publish({ reply, services }: Client, args: Arguments): void {
 
 function subscribe(kind: SubscriptionKind, word: string): Command['run'] {
   return (client, args) => {
-    for (let i = 1; i < args.partCount; i++) {
-      const name = args.partLatin1(i);
-      const refused = client.subscriptions.add(kind, name);
-      if (refused !== undefined) {
-        client.reply.error(refused);
-        break;
-      }
-      confirm(client, word, name);
-    }
-    client.save();
+    const names = namesIn(args);
+    const { counts, refused } = client.subscriptions.add(kind, names);
+    for (const [i, count] of counts.entries()) confirm(client, word, names[i], count);
+    if (refused !== undefined) client.reply.error(refused);
   };
 }
 
 function unsubscribe(kind: SubscriptionKind, word: string): Command['run'] {
   return (client, args) => {
-    const names =
-      args.partCount === 1
-        ? [...client.subscriptions.names(kind)]
-        : Array.from({ length: args.partCount - 1 }, (_, i) => args.partLatin1(i + 1));
-    if (names.length === 0) confirm(client, word, undefined);
-    for (const name of names) {
-      client.subscriptions.delete(kind, name);
-      confirm(client, word, name);
-    }
-    client.save();
+    const { subscriptions } = client;
+    const names = args.partCount === 1 ? [...subscriptions.names(kind)] : namesIn(args);
+    const counts = subscriptions.delete(kind, names);
+    for (const [i, count] of counts.entries()) confirm(client, word, names[i], count);
+    if (names.length === 0) confirm(client, word, undefined, client.subscribed);
   };
 }
 
-function confirm({ reply, subscribed }: Client, word: string, name: string | undefined): void {
+function namesIn(args: Arguments): string[] {
+  return Array.from({ length: args.partCount - 1 }, (_, i) => args.partLatin1(i + 1));
+}
+
+function confirm({ reply }: Client, word: string, name: string | undefined, count: number): void {
   reply.push(3);
   reply.bulkText(word);
   if (name === undefined) reply.nil();
   else reply.bulkText(name);
-  reply.integer(subscribed);
+  reply.integer(count);
 }
 
 function channels({ reply, services }: Client, args: Arguments): void {

@@ -7,7 +7,7 @@ import type { SetRequest } from '../keyspace.js';
 const SYNTAX_ERROR = 'ERR syntax error';
 
 function get({ reply, services }: Client, args: Arguments): void {
-  const value = services.keyspace.get(args.partLatin1(1));
+  const value = services.keyspace.peek(args.partLatin1(1));
   if (value === undefined) reply.nil();
   else reply.bulk(value);
 }
@@ -28,13 +28,12 @@ function set(client: Client, args: Arguments): void {
   const { done, old } = keyspace.set(key, args.part(2), options);
   // A moment that has passed already: set, and gone.
   if (done && options.ttlMs !== 'keep' && options.ttlMs !== undefined && options.expired) keyspace.delete(key);
-  if (options.answerOld) answer(client, old);
+  if (options.wantsOld) answer(client, old);
   else if (done) client.reply.ok();
   else client.reply.nil();
 }
 
 interface SetOptions extends SetRequest {
-  answerOld: boolean;
   /** EXAT or PXAT named a moment in the past. */
   expired: boolean;
 }
@@ -47,7 +46,7 @@ const TIME_OPTIONS: Readonly<Record<string, { unit: TimeUnit; absolute: boolean 
 };
 
 function parseSetOptions(args: Arguments): SetOptions | string {
-  const options: SetOptions = { answerOld: false, expired: false };
+  const options: SetOptions = { wantsOld: false, expired: false };
   let time: string | undefined;
   let timeIndex = 0;
   for (let i = 3; i < args.partCount; i++) {
@@ -57,7 +56,7 @@ function parseSetOptions(args: Arguments): SetOptions | string {
     } else if (option === 'XX' && options.condition !== 'absent') {
       options.condition = 'present';
     } else if (option === 'GET') {
-      options.answerOld = true;
+      options.wantsOld = true;
     } else if (option === 'KEEPTTL' && time === undefined) {
       options.ttlMs = 'keep';
     } else if (
@@ -91,7 +90,7 @@ function getset(client: Client, args: Arguments): void {
 function mget({ reply, services }: Client, args: Arguments): void {
   reply.array(args.partCount - 1);
   for (let i = 1; i < args.partCount; i++) {
-    const value = services.keyspace.get(args.partLatin1(i));
+    const value = services.keyspace.peek(args.partLatin1(i));
     if (value === undefined) reply.nil();
     else reply.bulk(value);
   }
@@ -114,7 +113,7 @@ function append({ reply, services }: Client, args: Arguments): void {
 }
 
 function strlen({ reply, services }: Client, args: Arguments): void {
-  reply.integer(services.keyspace.get(args.partLatin1(1))?.length ?? 0);
+  reply.integer(services.keyspace.peek(args.partLatin1(1))?.length ?? 0);
 }
 
 function answer({ reply }: Client, value: Buffer | undefined): void {
