@@ -81,6 +81,7 @@ class HandDrivenPipeline {
   }
 
   bool run_worker(ScriptedWorker& worker) {
+    if (!worker.consumer().attached()) return false;  // it has ended
     return worker.run([this](ScriptedWorker& w, const InboundDescriptor& d) {
       note(w, d);
       on_inbound(w, d);

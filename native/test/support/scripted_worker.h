@@ -18,15 +18,8 @@ class ScriptedWorker {
   // Called for each descriptor.
   using Handler = std::function<void(ScriptedWorker&, const InboundDescriptor&)>;
 
-  // Whether `handled` counts with each message, or once at the end of a batch: both are allowed.
-  enum class Counting { kEachMessage, kEachBatch };
-
-  explicit ScriptedWorker(PipelineCore& core, std::uint32_t index = 0,
-                          Counting counting = Counting::kEachMessage)
-      : core_(core),
-        consumer_(core, index),
-        inbox_(*core.inboxes[index]),
-        counting_(counting) {}
+  explicit ScriptedWorker(PipelineCore& core, std::uint32_t index = 0)
+      : core_(core), consumer_(core, index), inbox_(*core.inboxes[index]) {}
 
   bool attach() { return consumer_.attach(); }
 
@@ -42,7 +35,6 @@ class ScriptedWorker {
   // The steps of run(), for a worker that ends between them.
   bool begin() {
     at_ = 0;
-    uncounted_ = 0;
     count_ = consumer_.begin_batch(first_);
     return count_ != 0;
   }
@@ -51,19 +43,21 @@ class ScriptedWorker {
     start_next();
     const InboundDescriptor& d = inbox_.at(first_ + at_);
     handler(*this, d);
-    if (Inbox::is_message(d) && !outcome_told_) count_handled();
+    if (Inbox::is_message(d) && !outcome_told_) ++inbox_.control(kControlHandled);
     ++at_;
     return true;
   }
-  // The two stores that come before each message, and nothing else.
+  // The stores that come before each message, and nothing else.
   void start_next() {
     outcome_told_ = false;
+    const std::uint32_t operations = inbox_.control(kControlOpCount);
+    inbox_.control(kControlOutMarkBytes) =
+        operations == 0 ? 0 : inbox_.operations()[operations - 1].length;
+    inbox_.control(kControlOutMark) = operations;
     inbox_.control(kControlRunning) = static_cast<std::uint32_t>(first_ + at_);
-    inbox_.control(kControlOutMark) = inbox_.control(kControlOpCount);
   }
   void finish() {
-    inbox_.control(kControlHandled) += uncounted_;
-    uncounted_ = 0;
+    inbox_.control(kControlState) = 0;
     consumer_.end_batch();
   }
 
@@ -168,22 +162,12 @@ class ScriptedWorker {
   }
 
  private:
-  void count_handled() {
-    if (counting_ == Counting::kEachMessage) {
-      ++inbox_.control(kControlHandled);
-    } else {
-      ++uncounted_;
-    }
-  }
-
   PipelineCore& core_;
   Consumer consumer_;
   Inbox& inbox_;
-  const Counting counting_;
   std::uint64_t first_ = 0;
   std::uint32_t count_ = 0;
   std::uint32_t at_ = 0;
-  std::uint32_t uncounted_ = 0;
   bool outcome_told_ = false;
 };
 

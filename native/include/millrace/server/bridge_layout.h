@@ -36,7 +36,8 @@ namespace millrace {
 //
 // Control words, u32, one block of kControlWords for each worker:
 //
-//     0 running    the ring position of the descriptor being handled, written before each
+//     0 running    the ring position of the descriptor being handled, written before each; the one
+//                  before the batch until then
 //     1 outMark    operations that stood in the list when it began
 //     2 state      1 while JavaScript is inside a batch
 //     3 failed     messages that failed, modulo 2^32 (handler threw, or never settled)

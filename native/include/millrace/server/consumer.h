@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -31,20 +32,21 @@ class Consumer {
     if (!inbox_.consumed.compare_exchange_strong(expected, true, std::memory_order_acq_rel)) {
       return false;
     }
-    if (!outbound_.open(inbox_.memory(), inbox_.operations())) {
+    if (!outbound_.open(inbox_.memory(), inbox_.operations(), inbox_.outbox)) {
       inbox_.consumed.store(false, std::memory_order_release);
       return false;
     }
+    inbox_.outbox = outbound_.outbox();
     return true;
   }
 
   // The thread ends, perhaps in the middle of a batch. What it had begun is settled so that its
   // successor finds whole messages only: output of messages before the running one is sent, the
-  // running one fails and its connection closes, as do those with unsettled handlers; the rest stays
-  // in the ring, in order.
+  // running one fails and its connection closes behind that, as do those with unsettled handlers; the
+  // rest stays in the ring, in order.
   void detach(CloseReason reason) {
     if (!attached()) return;
-    if (inbox_.batch.count != 0) abandon_batch(reason);
+    bool starved = inbox_.batch.count != 0 && abandon_batch(reason);
     for (Parked& parked : parked_) {
       if (parked.block == kNoBlock) continue;
       close(parked.key, reason);
@@ -53,7 +55,9 @@ class Consumer {
     }
     parked_.clear();
     free_handles_.clear();
-    if (inbox_.abandon(0, 0)) core_.receiver_parker.unpark();
+    outbound_.flush();
+    starved |= inbox_.abandon(0, 0);
+    if (starved) core_.receiver_parker.unpark();
     outbound_.close();
     inbox_.consumed.store(false, std::memory_order_release);
   }
@@ -82,6 +86,10 @@ class Consumer {
     inbox_.batch.first = first;
     inbox_.batch.count = count;
     accounted_before_ = accounted();
+    // Nothing of it is begun until JavaScript says so, and what stands in the list is finished.
+    inbox_.control(kControlRunning) = static_cast<std::uint32_t>(first) - 1;
+    inbox_.control(kControlOutMark) = inbox_.control(kControlOpCount);
+    inbox_.control(kControlOutMarkBytes) = UINT32_MAX;
     inbox_.control(kControlState) = 1;
     inbox_.batch.since_ns.store(monotonic_ns(), std::memory_order_relaxed);
     return count;
@@ -93,7 +101,7 @@ class Consumer {
     inbox_.control(kControlState) = 0;
     const std::uint32_t count = inbox_.batch.count;
     inbox_.batch.count = 0;
-    flush();
+    outbound_.flush();
     finish_descriptors(inbox_.read_position(), count);
     if (inbox_.release(count)) core_.receiver_parker.unpark();
   }
@@ -127,7 +135,8 @@ class Consumer {
       offset = block;
       parts = block + at;
     }
-    d.kind |= kInParked;
+    // Whoever reads the ledger looks at it.
+    std::atomic_ref<std::uint32_t>(d.kind).fetch_or(kInParked, std::memory_order_relaxed);
     const Parked parked{block, d.length, {d.fd, d.sequence}};
     if (free_handles_.empty()) {
       parked_.push_back(parked);
@@ -228,36 +237,41 @@ class Consumer {
     core_.table.unpin(*c);  // the pin of its life
   }
 
+  // Behind the output that stands in the list: what was answered is sent.
   void close(ConnectionKey key, CloseReason reason) {
-    Connection* c = core_.table.pin(key);
-    if (c == nullptr) return;
-    core_.close(*c, reason);
-    core_.table.unpin(*c);
+    outbound_.append({key.fd, key.sequence, 0, 0, kOutEnd, static_cast<std::uint32_t>(reason), 1,
+                      kNoBlock});
   }
 
   // JavaScript wrote the position that it came to before each message, and how many operations stood
-  // in the list: both survive its end.
-  void abandon_batch(CloseReason reason) {
+  // in the list: both survive its end. True: the receiver waits for room.
+  bool abandon_batch(CloseReason reason) {
     const std::uint64_t first = inbox_.batch.first;
-    const std::uint32_t offset = std::min(
-        inbox_.control(kControlRunning) - static_cast<std::uint32_t>(first), inbox_.batch.count - 1);
+    const std::uint32_t begun =
+        std::min(inbox_.control(kControlRunning) - static_cast<std::uint32_t>(first) + 1,
+                 inbox_.batch.count);
     inbox_.batch.count = 0;
     inbox_.batch.since_ns.store(0, std::memory_order_relaxed);
     inbox_.control(kControlState) = 0;
-    outbound_.cut(inbox_.control(kControlOutMark), inbox_.control(kControlOutMarkBytes));
-    outbound_.flush();
     std::uint32_t messages = 0;
-    for (std::uint32_t i = 0; i < offset; ++i) {
+    for (std::uint32_t i = 0; i < begun; ++i) {
       messages += Inbox::is_message(inbox_.at(first + i)) ? 1 : 0;
     }
-    const InboundDescriptor running = inbox_.at(first + offset);
-    messages += Inbox::is_message(running) ? 1 : 0;
     // JavaScript accounts for each message when its handler returns, so what is missing is the
     // running one, unless it ended between that and the next.
-    const std::uint32_t lost = messages - (accounted() - accounted_before_);
-    if (Inbox::is_message(running)) close({running.fd, running.sequence}, reason);
-    finish_descriptors(first, offset + 1);
-    inbox_.abandon(offset + 1, lost <= 1 ? lost : 0);
+    const std::uint32_t missing = messages - (accounted() - accounted_before_);
+    const std::uint32_t lost = missing <= messages ? missing : 0;
+    const InboundDescriptor& running = inbox_.at(first + begun - 1);
+    // What a finished message wrote is behind the mark, too: that moves when the next one begins.
+    const bool finished = begun == 0 || (Inbox::is_message(running) && lost == 0);
+    if (!finished) {
+      outbound_.cut(inbox_.control(kControlOutMark), inbox_.control(kControlOutMarkBytes));
+      // Also for a lost event: without an end of input, say, the connection would have no end.
+      if ((running.kind & 0xff) != kInClose) close({running.fd, running.sequence}, reason);
+    }
+    outbound_.flush();
+    finish_descriptors(first, begun);
+    return inbox_.abandon(begun, lost);
   }
 
   std::uint32_t accounted() {

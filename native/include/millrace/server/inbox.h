@@ -18,6 +18,8 @@
 
 namespace millrace {
 
+class Outbox;
+
 // What a moment's look at a worker's messages says. received = handled + failed + dropped + in_flight, where
 // in_flight is counted in the ring and among the unsettled handlers, never as the difference.
 struct MessageLedger {
@@ -148,7 +150,9 @@ class Inbox {
     const std::lock_guard guard(ledger_lock_);
     MessageLedger ledger{received_, handled_, failed_, dropped_, held_};
     for (std::uint64_t p = cursor_.released(); p != cursor_.published(); ++p) {
-      ledger.in_flight += is_message(at(p)) ? 1 : 0;
+      // The consumer may mark it as parked meanwhile.
+      const std::atomic_ref<std::uint32_t> kind(at(p).kind);
+      ledger.in_flight += (kind.load(std::memory_order_relaxed) & 0xff) == kInMessage ? 1 : 0;
     }
     return ledger;
   }
@@ -185,6 +189,10 @@ class Inbox {
   // Connections given to this worker and not closed yet (acceptor counts up, the release down).
   std::atomic<std::uint32_t> connections{0};
   std::atomic<bool> consumed{false};  // a consumer is attached
+
+  // Where the last consumer's output went. What the sender has not taken of that must leave before
+  // anything of the next one: it takes the same outbox.
+  Outbox* outbox = nullptr;
 
  private:
   void commit() {

@@ -18,9 +18,10 @@ class Outbound {
   Outbound& operator=(const Outbound&) = delete;
   ~Outbound() { close(); }
 
-  // `control` and `list` stay the caller's. False: no outbox is free, or no memory for its blocks.
-  bool open(std::uint32_t* control, OutboundOperation* list) {
-    outbox_ = core_.claim_outbox();
+  // `control` and `list` stay the caller's; `before` is the outbox of a predecessor, if there was one.
+  // False: no outbox is free, or no memory for its blocks.
+  bool open(std::uint32_t* control, OutboundOperation* list, Outbox* before = nullptr) {
+    outbox_ = core_.claim_outbox(before);
     if (outbox_ == nullptr) return false;
     control_ = control;
     list_ = list;
@@ -31,6 +32,7 @@ class Outbound {
   }
 
   bool is_open() const { return outbox_ != nullptr; }
+  Outbox* outbox() const { return outbox_; }
 
   void close() {
     if (outbox_ == nullptr) return;
@@ -55,6 +57,11 @@ class Outbound {
         core_.store.unique(control_[kControlOutBlock])) {
       take_block();
     }
+  }
+
+  void append(const OutboundOperation& operation) {
+    if (control_[kControlOpCount] >= kOperationListCapacity) flush();
+    list_[control_[kControlOpCount]++] = operation;
   }
 
   // Keeps the first `count` operations of the list, the last of them with `bytes` bytes.

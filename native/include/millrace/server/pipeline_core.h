@@ -130,8 +130,16 @@ class PipelineCore : public ConnectionTable::Releaser {
     ::close(fd);
   }
 
-  // nullptr: no slot, or no memory for its blocks.
-  Outbox* claim_outbox() {
+  // `wanted`, if nobody has it; else any that the sender has emptied. nullptr: there is none, or no
+  // memory for its blocks.
+  Outbox* claim_outbox(Outbox* wanted = nullptr) {
+    bool taken = false;
+    if (wanted != nullptr &&
+        wanted->used.compare_exchange_strong(taken, true, std::memory_order_acq_rel)) {
+      if (wanted->open(store)) return wanted;
+      give_back_outbox(*wanted);
+      return nullptr;
+    }
     for (std::uint32_t i = 0; i < kMaxOutboxes; ++i) {
       Outbox& outbox = outboxes[i];
       bool expected = false;
@@ -141,8 +149,7 @@ class PipelineCore : public ConnectionTable::Releaser {
         while (known <= i && !outbox_count.compare_exchange_weak(known, i + 1, std::memory_order_seq_cst)) {
         }
         if (outbox.open(store)) return &outbox;
-        outbox.close(store);
-        outbox.used.store(false, std::memory_order_release);
+        give_back_outbox(outbox);
         return nullptr;
       }
     }
