@@ -14,15 +14,25 @@ afterEach(() => {
   elsewhere.close();
 });
 
-const record = (channels: string[], patterns: string[] = []) => ({
+const record = {
   address: '127.0.0.1:1',
   localAddress: '127.0.0.1:2',
   openedAtMs: 0,
   name: '',
-  protocol: 2 as const,
-  channels,
-  patterns,
-});
+  protocol: 2,
+  channels: 0,
+  patterns: 0,
+} as const;
+
+function open(sequence: number, names: { channels?: string[]; patterns?: string[] }): { fd: number; sequence: number } {
+  const key = { fd: 100 + sequence, sequence };
+  const { channels = [], patterns = [] } = names;
+  for (const name of channels) stores.channels.join('channel', name);
+  for (const name of patterns) stores.channels.join('pattern', name);
+  expect(stores.sessions.save(key, record)).toBe(true);
+  expect(stores.sessions.saveSubscriptions(key, { channels, patterns })).toBe(true);
+  return key;
+}
 
 test('subscribers of one channel are counted over all threads', () => {
   stores.channels.join('channel', 'a');
@@ -60,23 +70,19 @@ test('there is an end to the patterns', () => {
 });
 
 test('a session that ends gives back what it subscribed to, once', () => {
-  const key = { fd: 7, sequence: 3 };
-  for (const name of ['a', 'b']) stores.channels.join('channel', name);
-  stores.channels.join('pattern', 'p*');
-  expect(stores.sessions.save(key, record(['a', 'b'], ['p*']))).toBe(true);
+  const key = open(3, { channels: ['a', 'b'], patterns: ['p*'] });
   expect(elsewhere.sessions.size).toBe(1);
+  expect(elsewhere.sessions.findSubscriptions(key)).toEqual({ channels: ['a', 'b'], patterns: ['p*'] });
   elsewhere.sessions.close(key);
   stores.sessions.close(key);
   expect(stores.channels.names(undefined)).toEqual([]);
   expect(stores.channels.patterns()).toEqual([]);
   expect(stores.sessions.size).toBe(0);
+  expect(stores.sessions.findSubscriptions(key)).toBeUndefined();
 });
 
 test('the sessions of a lost worker are swept, the open ones stay', () => {
-  for (const sequence of [1, 2, 3]) {
-    stores.channels.join('channel', 'a');
-    stores.sessions.save({ fd: 10 + sequence, sequence }, record(['a']));
-  }
+  for (const sequence of [1, 2, 3]) open(sequence, { channels: ['a'] });
   expect(stores.sessions.sweep(() => new Set([2]))).toBe(2);
   expect([...stores.sessions.entries()].map(([key]) => key.sequence)).toEqual([2]);
   expect(stores.channels.subscribers('a')).toBe(1);
@@ -84,9 +90,14 @@ test('the sessions of a lost worker are swept, the open ones stay', () => {
 
 test('a session that opens during the sweep stays', () => {
   const swept = stores.sessions.sweep(() => {
-    stores.sessions.save({ fd: 1, sequence: 9 }, record([]));
+    open(9, {});
     return new Set();
   });
   expect(swept).toBe(0);
   expect(stores.sessions.size).toBe(1);
+});
+
+test('names that there is no room for are refused', () => {
+  const names = Array.from({ length: 100_000 }, (_, i) => `${'x'.repeat(100)}${i}`);
+  expect(stores.sessions.saveSubscriptions({ fd: 1, sequence: 1 }, { channels: names, patterns: [] })).toBe(false);
 });

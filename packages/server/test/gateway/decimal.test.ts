@@ -21,7 +21,7 @@ test('any integer', async () => {
   await withSeed((random) => {
     for (let i = 0; i < 20_000; i++) {
       const value = Math.floor((random.next() - 0.5) * 10 ** random.below(15));
-      expect(written(value)).toBe(String(value));
+      if (written(value) !== String(value)) expect(written(value)).toBe(String(value));
     }
   });
 });

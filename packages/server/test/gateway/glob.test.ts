@@ -41,11 +41,8 @@ test('stars and question marks match what the regular expression matches', async
       const pattern = Array.from({ length: random.below(8) }, () => pick(random, ['a', 'b', '?', '*'])).join('');
       const text = Array.from({ length: random.below(8) }, () => pick(random, ['a', 'b'])).join('');
       const expression = new RegExp(`^${pattern.replaceAll('?', '.').replaceAll('*', '.*')}$`);
-      expect({ pattern, text, matches: globMatches(pattern, text) }).toEqual({
-        pattern,
-        text,
-        matches: expression.test(text),
-      });
+      const expected = expression.test(text);
+      if (globMatches(pattern, text) !== expected) expect({ pattern, text }).toEqual({ matches: expected });
     }
   });
 });

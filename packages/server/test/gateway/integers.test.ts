@@ -49,9 +49,9 @@ test('numbers and bigints give what 64-bit arithmetic gives', async () => {
     for (let i = 0; i < 20_000; i++) {
       const [a, b] = [some(), some()];
       const [x, y] = [parseInteger(Buffer.from(`${a}`))!, parseInteger(Buffer.from(`${b}`))!];
-      expect([BigInt(x), BigInt(y)]).toEqual([a, b]);
-      expect(big(addIntegers(x, y))).toBe(fits(a + b));
-      expect(big(multiplyIntegers(x, y))).toBe(fits(a * b));
+      const found = [BigInt(x), BigInt(y), big(addIntegers(x, y)), big(multiplyIntegers(x, y))];
+      const expected = [a, b, fits(a + b), fits(a * b)];
+      if (found.some((value, at) => value !== expected[at])) expect(found).toEqual(expected);
     }
   });
 });

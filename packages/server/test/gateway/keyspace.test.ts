@@ -36,7 +36,7 @@ test.each([
   ['present', { done: true, old: 'a' }, 'b'],
 ] as const)('set, condition %s, where there is a value', (condition, { done, old }, after) => {
   put('k', 'a');
-  const outcome = keyspace.set('k', Buffer.from('b'), { condition });
+  const outcome = keyspace.set('k', Buffer.from('b'), { condition, wantsOld: true });
   expect({ done: outcome.done, old: outcome.old?.toString() }).toEqual({ done, old });
   expect(text('k')).toBe(after);
 });
@@ -50,13 +50,17 @@ test.each([
   expect(keyspace.has('k')).toBe(done);
 });
 
-test.each([undefined, 'present'] as const)('set, condition %s, and the time to live', (condition) => {
+test.each([
+  [undefined, true],
+  ['present', true],
+  ['present', false],
+] as const)('set, condition %s, wants old %s, and the time to live', (condition, wantsOld) => {
   put('k', 'a');
-  keyspace.set('k', Buffer.from('b'), { condition, ttlMs: 60_000 });
+  keyspace.set('k', Buffer.from('b'), { condition, wantsOld, ttlMs: 60_000 });
   expect(keyspace.ttlMs('k')).toBeGreaterThan(30_000);
-  keyspace.set('k', Buffer.from('c'), { condition, ttlMs: 'keep' });
+  keyspace.set('k', Buffer.from('c'), { condition, wantsOld, ttlMs: 'keep' });
   expect(keyspace.ttlMs('k')).toBeGreaterThan(30_000);
-  keyspace.set('k', Buffer.from('d'), { condition });
+  keyspace.set('k', Buffer.from('d'), { condition, wantsOld });
   expect(keyspace.ttlMs('k')).toBe(-1);
   expect(text('k')).toBe('d');
 });
