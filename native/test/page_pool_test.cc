@@ -16,7 +16,7 @@ namespace {
 class PagePoolTest : public testing::Test {
  protected:
   void open(std::uint32_t pages) {
-    memory_.assign(2 * PagePool::words(pages), 0);
+    memory_.assign(PagePool::bytes(pages) / sizeof(std::uint64_t), 0);
     pool_.open(pages, memory_.data());
   }
   std::vector<std::uint64_t> memory_;
@@ -27,7 +27,8 @@ TEST_F(PagePoolTest, GivesEachPageOnceLowestFirst) {
   open(130);
   for (std::uint32_t page = 0; page < 130; ++page) ASSERT_EQ(pool_.take_page(), page);
   EXPECT_EQ(pool_.take_page(), PagePool::kNoPage);
-  EXPECT_EQ(pool_.give(77, 1), 1u);
+  pool_.give(77, 1);
+  EXPECT_EQ(pool_.free_pages(), 1u);
   EXPECT_EQ(pool_.take_page(), 77u);
 }
 
@@ -45,8 +46,19 @@ TEST_F(PagePoolTest, WholeAndLargestPoolsAreOneRun) {
     open(pages);
     EXPECT_EQ(pool_.take_run(pages + 1), PagePool::kNoPage);
     EXPECT_EQ(pool_.take_run(pages), 0u);
-    EXPECT_EQ(pool_.give(0, pages), pages);
+    pool_.give(0, pages);
+    EXPECT_EQ(pool_.free_pages(), pages);
   }
+}
+
+TEST_F(PagePoolTest, PagesThatHoldMemoryGoFirst) {
+  open(200);
+  const std::uint32_t run = pool_.take_run(10);
+  EXPECT_EQ(run, 190u);
+  pool_.give(run, 10);
+  for (std::uint32_t i = 0; i < 10; ++i) EXPECT_EQ(pool_.take_page(), 190 + i);
+  EXPECT_EQ(pool_.committed_pages(), 10u);
+  EXPECT_EQ(pool_.take_page(), 0u);
 }
 
 // Against one flag for each page.
