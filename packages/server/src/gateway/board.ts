@@ -6,7 +6,7 @@ const FIGURES = [
   'startedAtMs',
   'port',
   'memoryPlanBytes',
-  'memoryUsedBytes',
+  'serverUsedBytes',
   'connectionsAccepted',
   'connectionsRejected',
   'bytesRead',

@@ -141,7 +141,7 @@ export class Gateway {
   #refreshBoard(): void {
     const { board } = this.#stores;
     const { connections, bytes, published, memory } = this.#server.stats();
-    board.set('memoryUsedBytes', memory.usedBytes);
+    board.set('serverUsedBytes', memory.usedBytes);
     board.set('connectionsAccepted', connections.accepted);
     board.set('connectionsRejected', sum(connections.rejected));
     board.set('bytesRead', bytes.read);

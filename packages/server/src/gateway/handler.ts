@@ -44,6 +44,7 @@ class Worker {
       board,
       broadcast: new Broadcast((topic, payload, options) => context.publish(topic, payload, options), channels),
       settings: workerData.settings,
+      storeBytes: () => stores.usedBytes,
       feedStats: feed && (() => feed.stats()),
     };
     this.#countCommand = board.counter('commands', workerIndex);

@@ -29,6 +29,8 @@ export interface Services {
   readonly broadcast: Broadcast;
   readonly board: Board;
   readonly settings: Settings;
+  /** Native bytes in use by the structures that the threads share. */
+  readonly storeBytes: () => number;
   /** Undefined where there is no feed. */
   readonly feedStats: (() => FeedStats) | undefined;
 }

@@ -115,6 +115,11 @@ export class Stores {
     };
   }
 
+  /** Bytes of the plan with something in them. */
+  get usedBytes(): number {
+    return Object.values(this.#maps).reduce((sum, map: Maps[keyof Maps]) => sum + map.stats().usedBytes, 0);
+  }
+
   close(): void {
     for (const map of Object.values(this.#maps)) map.close();
   }

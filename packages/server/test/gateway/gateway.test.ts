@@ -163,6 +163,22 @@ describe('the running gateway', () => {
     await subscriber!.until('x'.repeat(60_000));
   });
 
+  test('a subscriber that does not read gets the newest message when it does', async () => {
+    const [subscriber, publisher] = await connect(2);
+    await subscriber!.send('SUBSCRIBE', 'flood', 'trickle');
+    subscriber!.pause();
+    const filler = 'x'.repeat(50_000);
+    let sent = 0;
+    do await publisher!.send('PUBLISH', 'flood', `${filler}${sent++}`);
+    while (Number((await info(publisher!, 'stats')).get('published_conflated')) === 0);
+    for (let i = 0; i < 100; i++) await publisher!.send('PUBLISH', 'flood', `${filler}${sent++}`);
+    expect(await publisher!.call('PUBLISH', 'trickle', 'end')).toBe(1);
+    subscriber!.resume();
+    const received = await subscriber!.until('$7\r\ntrickle\r\n$3\r\nend\r\n');
+    expect(received).toContain(`x${sent - 1}\r\n`);
+    expect(received.length).toBeLessThan(sent * filler.length);
+  });
+
   test('CLIENT LIST shows the connections of every worker, by name', async () => {
     const named = await connect(6);
     for (const [i, client] of named.entries()) await client.send('CLIENT', 'SETNAME', `client-${i}`);

@@ -67,6 +67,10 @@ export class RespClient {
     this.#socket.pause();
   }
 
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** What comes until `text` has come. */
   async until(text: string): Promise<string> {
     return this.#take((received) => {
