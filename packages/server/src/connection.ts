@@ -5,8 +5,9 @@ import { toDuplex, type ConnectionStream } from './duplex.js';
 import { makeError } from './errors.js';
 import { PAUSE } from './layout.js';
 import { native, type ConnectionRow } from './native.js';
+import { checkPayload, checkPublish } from './publish-options.js';
 import type { Parked, WorkerRuntime } from './worker-runtime.js';
-import { keyNumber, parseTopic } from './topic.js';
+import { parseTopic } from './topic.js';
 import type { Connection, ConnectionDuplex, ConnectionInfo, Payload, PublishOptions } from './types.js';
 
 const MAX_TIMEOUT_MS = 2 ** 32 - 1;
@@ -23,6 +24,8 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
   waiting: Parked[] | undefined;
   pendingEnd: ((this: void) => void) | undefined;
   ended = false;
+  /** By the application's end(): then it should know. */
+  endedByItself = false;
   wantsDrain = false;
   /** Why it will have closed, whatever ends it first from here. */
   fate: CloseReason | undefined;
@@ -91,13 +94,15 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
   end(payload?: Payload): void {
     if (this.closed || this.ended) return;
     if (payload !== undefined) this.write(payload);
+    this.endedByItself = true;
     this.finish('local', false);
   }
 
   destroy(reason?: string | Error): void {
     if (this.closed) return;
-    if (reason instanceof Error) this.lastError = reason;
-    this.finish(reason instanceof Error ? 'error' : 'local', true);
+    const isError = typeof reason === 'object';
+    if (isError) this.lastError = reason;
+    this.finish(isError ? 'error' : 'local', true);
   }
 
   pause(): void {
@@ -134,9 +139,8 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
   }
 
   publish(topic: string, payload: Payload, options: PublishOptions = {}): number {
-    const { key = topic, includeSelf = false, framed = true } = options;
-    checkString('topic', topic);
-    return this.#runtime.outbound.publish(topic, payload, keyNumber(key), framed, includeSelf ? undefined : this);
+    const { key, includeSelf, framed } = checkPublish(topic, payload, options);
+    return this.#runtime.outbound.publish(topic, payload, key, framed, includeSelf ? undefined : this);
   }
 
   toDuplex(): ConnectionDuplex {
@@ -178,14 +182,9 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
 
   #writable(payload: Payload): boolean {
     if (this.closed) return false;
-    if (typeof payload !== 'string' && !(payload instanceof Uint8Array) && typeof payload?.view !== 'function') {
-      throw makeError(
-        'ERR_INVALID_ARG_TYPE',
-        `The "payload" argument must be a Message, a Uint8Array or a string. Received ${typeof payload}`,
-        { ErrorType: TypeError },
-      );
-    }
+    checkPayload(payload);
     if (!this.ended) return true;
+    if (!this.endedByItself) return false;
     throw makeError('ERR_CONNECTION_ENDED', `Connection ${this.id} was ended: write before end(), not after it`);
   }
 

@@ -2,6 +2,7 @@
  * A connection as a stream, for code written for `net.Socket`: `http.Server`, Fastify, Express.
  * Reading pauses the connection when the stream's buffer is full, and writing waits for `drain`.
  */
+import type { ServerResponse } from 'node:http';
 import { Duplex } from 'node:stream';
 import { framingSpec } from '@millrace/framing/internal';
 import type { ServerConnection } from './connection.js';
@@ -12,9 +13,12 @@ export class ConnectionStream extends Duplex {
   readonly #connection: ServerConnection<any>;
   #afterDrain: (() => void) | undefined;
   #afterClose: ((error: Error | null) => void) | undefined;
+  #paused = false;
   #timer: NodeJS.Timeout | undefined;
   #timeoutMs = 0;
   timeout: number | undefined;
+  /** http.Server's, while it works on a response. */
+  declare _httpMessage?: ServerResponse | null;
 
   constructor(connection: ServerConnection<any>) {
     super({ allowHalfOpen: true });
@@ -83,7 +87,9 @@ export class ConnectionStream extends Duplex {
 
   onBytes(bytes: Buffer): void {
     this.#active();
-    if (!this.push(bytes)) this.#connection.pause();
+    if (this.push(bytes)) return;
+    this.#paused = true;
+    this.#connection.pause();
   }
 
   onDrain(): void {
@@ -94,6 +100,17 @@ export class ConnectionStream extends Duplex {
 
   onPeerEnd(): void {
     this.push(null);
+  }
+
+  /** The server closes: a response that http is working on is finished first, and told to be the last. */
+  onServerEnd(): void {
+    const response = this._httpMessage;
+    if (response === undefined || response === null) {
+      this.end();
+      return;
+    }
+    if (!response.headersSent) response.setHeader('connection', 'close');
+    response.once('close', () => this.end());
   }
 
   onClosed(error: Error | undefined): void {
@@ -108,16 +125,16 @@ export class ConnectionStream extends Duplex {
   // --- Called by Duplex ---
 
   override _read(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
     this.#connection.resume();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     this.#active();
-    if (this.#connection.closed) {
+    if (this.#connection.closed || this.#connection.ended) {
       callback(makeError('ERR_CONNECTION_ENDED', 'The connection has closed'));
     } else if (this.#connection.write(chunk)) {
-      callback();
-    } else if (this.#connection.closed) {
       callback();
     } else {
       this.#afterDrain = callback;

@@ -175,6 +175,11 @@ export class Outbound {
     native.flush(this.attachment);
   }
 
+  /** Hands over what there is, now: something that it refers to is about to go. */
+  handOver(): void {
+    if (this.words[OP_COUNT] !== 0) native.flush(this.attachment);
+  }
+
   /** Something has to be handed over; outside of a batch nobody else will. */
   schedule(): void {
     if (this.inBatch || this.#scheduled) return;

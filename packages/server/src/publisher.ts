@@ -1,9 +1,8 @@
-import { checkString } from '@millrace/native';
 import { decodeFraming } from './server-token.js';
 import { makeError } from './errors.js';
 import { native, type Views } from './native.js';
 import { Outbound } from './outbound.js';
-import { keyNumber } from './topic.js';
+import { checkPublish } from './publish-options.js';
 import type { Payload, PublishOptions, SharedToken } from './types.js';
 
 /**
@@ -43,10 +42,9 @@ export class Publisher implements Disposable {
    * @throws Error `ERR_SERVER_CLOSED` after close()
    */
   publish(topic: string, payload: Payload, options: PublishOptions = {}): number {
-    checkString('topic', topic);
+    const { key, framed } = checkPublish(topic, payload, options);
     if (this.#closed) throw makeError('ERR_SERVER_CLOSED', 'The publisher is closed: publish before, not after');
-    const { key = topic, framed = true } = options;
-    return this.#outbound.publish(topic, payload, keyNumber(key), framed, undefined);
+    return this.#outbound.publish(topic, payload, key, framed, undefined);
   }
 
   /** Sends what is pending. Idempotent. */

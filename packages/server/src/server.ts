@@ -1,13 +1,14 @@
 import { EventEmitter } from 'node:events';
 import { unlinkSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { checkOneOf, checkString, integerOption } from '@millrace/native';
+import { checkObject, checkOneOf, integerOption } from '@millrace/native';
 import { connectionInfo } from './connection-info.js';
 import { abortError, asError, makeError, moduleError, systemError } from './errors.js';
 import { checkListenOptions, checkSignal, resolveHost, type CheckedListen, type ListenOptions } from './listen-options.js';
 import { loadHandler } from './load-handler.js';
 import { native } from './native.js';
 import { checkOptions, type CheckedOptions } from './options.js';
+import { checkPublish } from './publish-options.js';
 import { Publisher } from './publisher.js';
 import { collectStats } from './server-stats.js';
 import { encodeToken } from './server-token.js';
@@ -144,6 +145,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
    * @param options.signal - forces at once
    */
   close(options: { drainMs?: number; signal?: AbortSignal } = {}): Promise<void> {
+    checkObject('options', options);
     const drainMs = integerOption('options.drainMs', options.drainMs, { min: 0, max: 2 ** 31 - 1, default: DRAIN_MS });
     const signal = checkSignal('options.signal', options.signal);
     return (this.#closing ??= this.#close(drainMs, signal));
@@ -164,18 +166,17 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
   }
 
   connections(options: { sort?: keyof ConnectionInfo; limit?: number } = {}): ConnectionInfo[] {
+    checkObject('options', options);
     const limit = integerOption('options.limit', options.limit, { min: 0, default: Number.MAX_SAFE_INTEGER });
+    const key = options.sort === undefined ? undefined : checkOneOf('options.sort', options.sort, SORT_KEYS);
     const all = this.#id === undefined ? [] : native.connections(this.#id).map(connectionInfo);
-    if (options.sort !== undefined) {
-      const key = checkOneOf('options.sort', options.sort, SORT_KEYS);
-      all.sort((a, b) => compare(b[key], a[key]));
-    }
+    if (key !== undefined) all.sort((a, b) => compare(b[key], a[key]));
     return all.slice(0, limit);
   }
 
   /** @returns how many subscribers it reaches, on whatever worker they are; 0 before listen() */
   publish(topic: string, payload: Uint8Array | string, options: PublishOptions = {}): number {
-    checkString('topic', topic);
+    checkPublish(topic, payload, options);
     if (this.#closing !== undefined) throw makeError('ERR_SERVER_CLOSED', 'The server is closed: publish before, not after');
     if (this.#id === undefined) return 0;
     this.#publisher ??= Publisher.attach(this.share());
@@ -203,7 +204,9 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
     this.#lastStats = undefined;
     native.onAnnounced(id, () => this.#announced());
     this.#reference(this.#referenced);
-    const onHandlerError = (error: Error, info: ConnectionInfo) => void this.emit('handlerError', error, info);
+    // Not from within the batch: what a listener throws is not the batch's.
+    const onHandlerError = (error: Error, info: ConnectionInfo) =>
+      process.nextTick(() => this.emit('handlerError', error, info));
     if (typeof handler === 'string' && this.#options.workers > 0) {
       this.#workers = new WorkerGroup(id, this.#options, {
         warn: (report) => this.emit('warn', report),

@@ -1,6 +1,5 @@
-import { checkString } from '@millrace/native';
 import { makeError } from './errors.js';
-import { keyNumber } from './topic.js';
+import { checkPublish } from './publish-options.js';
 import type { Payload, PublishOptions, WorkerContext } from './types.js';
 import type { WorkerRuntime } from './worker-runtime.js';
 
@@ -19,12 +18,11 @@ export class WorkerContextImpl implements WorkerContext<any> {
   }
 
   publish(topic: string, payload: Payload, options: PublishOptions = {}): number {
-    checkString('topic', topic);
+    const { key, framed } = checkPublish(topic, payload, options);
     if (this.#runtime === undefined || this.#abort.signal.aborted) {
       throw makeError('ERR_SERVER_CLOSED', 'The server is closed: publish before, not after');
     }
-    const { key = topic, framed = true } = options;
-    return this.#runtime.outbound.publish(topic, payload, keyNumber(key), framed, undefined);
+    return this.#runtime.outbound.publish(topic, payload, key, framed, undefined);
   }
 
   attach(runtime: WorkerRuntime): void {

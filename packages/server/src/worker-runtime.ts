@@ -5,9 +5,10 @@
  * A message is accounted for when its handler has settled. While a connection's handler is pending its
  * next messages are parked, in order: their bytes move to blocks of their own and leave the ring.
  */
+import { types } from 'node:util';
 import type { Framing } from '@millrace/framing';
 import { frameError, framingSpec } from '@millrace/framing/internal';
-import { CLOSE_REASONS } from './close-reason.js';
+import { CLOSE_REASONS, type CloseReason } from './close-reason.js';
 import { ServerConnection } from './connection.js';
 import { asError, frameIncomplete, makeError } from './errors.js';
 import {
@@ -161,14 +162,15 @@ export class WorkerRuntime {
     message.show(words, at, EXACT_ECHO);
     let result: unknown;
     try {
-      if (connection.stream !== undefined) connection.stream.onBytes(message.copy());
-      else if (this.#onMessage !== undefined) result = this.#onMessage(connection, message);
+      result = this.#handle(connection, message);
     } catch (error) {
+      message.expire();
       words[WORD.failed]!++;
       this.fail(connection, error);
       return;
     }
     if (result === undefined || !isThenable(result)) {
+      message.expire();
       words[HANDLED]!++;
       return;
     }
@@ -188,6 +190,12 @@ export class WorkerRuntime {
     this.#wait(connection, message, handle, result);
   }
 
+  #handle(connection: ServerConnection<any>, message: ArenaMessage): unknown {
+    if (connection.stream === undefined) return this.#onMessage?.(connection, message);
+    connection.stream.onBytes(message.copy());
+    return undefined;
+  }
+
   // --- Async handlers ---
 
   #wait(connection: ServerConnection<any>, message: ArenaMessage, handle: number, promise: PromiseLike<unknown>): void {
@@ -195,7 +203,7 @@ export class WorkerRuntime {
       connection.busy = true;
       connection.setPaused(PAUSE.async, true);
     }
-    promise.then(
+    trusted(promise).then(
       () => this.#settled(connection, message, handle, undefined),
       (error: unknown) => this.#settled(connection, message, handle, { error }),
     );
@@ -216,6 +224,8 @@ export class WorkerRuntime {
   }
 
   #account(handle: number, outcome: number): void {
+    // What was sent on by reference lies in the block that goes here.
+    this.outbound.handOver();
     this.#words[WORD.held]!--;
     this.#words[outcome]!++;
     native.unpark(this.attachment, handle);
@@ -254,8 +264,9 @@ export class WorkerRuntime {
       message.block = native.parkedBlock(this.attachment, parked.handle);
       let result: unknown;
       try {
-        result = this.#handler.message?.(connection, message);
+        result = this.#handle(connection, message);
       } catch (error) {
+        message.expire();
         this.#account(parked.handle, WORD.failed);
         this.fail(connection, error);
         continue;
@@ -289,8 +300,8 @@ export class WorkerRuntime {
       this.#closed(connection, words[at + 3]!);
     } else if (kind === IN.drain) {
       connection.wantsDrain = false;
-      if (connection.stream !== undefined) connection.stream.onDrain();
-      else this.#call(connection, () => this.#handler.drain?.(connection));
+      const { stream } = connection;
+      this.#call(connection, () => (stream === undefined ? this.#handler.drain?.(connection) : stream.onDrain()));
     } else {
       const error = this.#endError(kind, words[at + 3]!, words[at + 5]!, words[at + 6]!);
       const end = () => this.#ended(connection, kind, error);
@@ -327,7 +338,7 @@ export class WorkerRuntime {
       this.#next(connection);
       this.outbound.schedule();
     };
-    result.then(
+    trusted(result).then(
       () => settled(),
       (error: unknown) => settled({ error }),
     );
@@ -343,8 +354,10 @@ export class WorkerRuntime {
 
   /** No more messages come: the peer ended, broke the framing, or the server closes. */
   #ended(connection: ServerConnection<any>, kind: number, error: Error | undefined): void {
-    if (connection.stream !== undefined && kind === IN.end) {
-      connection.stream.onPeerEnd();
+    const { stream } = connection;
+    if (stream !== undefined) {
+      connection.fate ??= kind === IN.end ? 'peer' : 'server';
+      this.#call(connection, () => (kind === IN.end ? stream.onPeerEnd() : stream.onServerEnd()));
       return;
     }
     if (error !== undefined) {
@@ -362,12 +375,8 @@ export class WorkerRuntime {
     waiting?.forEach((parked) => this.#account(parked.handle, WORD.dropped));
     connection.settleClosed();
     const why = CLOSE_REASONS[reason]!;
-    try {
-      if (why !== 'none') this.#handler.close?.(connection, why, connection.lastError);
-    } catch (error) {
-      this.#onHandlerError(asError(error), connection.info());
-    }
-    connection.stream?.onClosed(connection.lastError);
+    this.#guarded(connection, () => this.#handler.close?.(connection, why as CloseReason, connection.lastError));
+    this.#guarded(connection, () => connection.stream?.onClosed(connection.lastError));
   }
 
   // --- Failures ---
@@ -381,16 +390,21 @@ export class WorkerRuntime {
     }
     connection.lastError = error;
     connection.fate = 'error';
-    this.#report(connection, error);
+    if (connection.stream === undefined) this.#report(connection, error);
     connection.finish('error', false);
     this.#onHandlerError(error, connection.info());
   }
 
   #report(connection: ServerConnection<any>, error: Error): void {
+    this.#guarded(connection, () => this.#handler.error?.(connection, error));
+  }
+
+  /** Runs what is the connection's last chance to fail. */
+  #guarded(connection: ServerConnection<any>, run: () => void): void {
     try {
-      this.#handler.error?.(connection, error);
-    } catch (second) {
-      this.#onHandlerError(asError(second), connection.info());
+      run();
+    } catch (error) {
+      this.#onHandlerError(asError(error), connection.info());
     }
   }
 
@@ -403,4 +417,9 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
   );
+}
+
+/** A promise that calls back once, and never before then() has returned. */
+function trusted(promise: PromiseLike<unknown>): PromiseLike<unknown> {
+  return types.isPromise(promise) ? promise : Promise.resolve(promise);
 }
