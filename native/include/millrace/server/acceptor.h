@@ -90,7 +90,11 @@ class Acceptor {
       case AcceptResult::kAccepted: break;
       case AcceptResult::kPeerGone: return true;
       case AcceptResult::kNoDescriptors: return shed(error);
-      default: return false;
+      case AcceptResult::kEmpty: return false;
+      case AcceptResult::kError:
+        // Whatever it is, the listener may stay readable.
+        backoff_until_ms_ = coarse_ms() + kBackoffMs;
+        return false;
     }
     if (core_.draining.load(std::memory_order_relaxed)) {
       reject(RejectReason::kDraining);
@@ -138,8 +142,7 @@ class Acceptor {
     core_.inboxes[c.worker.load(std::memory_order_relaxed)]->connections.fetch_add(
         1, std::memory_order_relaxed);
     count(core_.counters.accepted);
-    core_.table.publish(c);
-    core_.table.pin(key, true);  // ours, until this function is done
+    core_.table.publish(c, 2);  // one is ours, until this function is done
     CloseReason reason = CloseReason::kNone;
     const std::uint64_t deadline = next_deadline(core_.options, c, reason);
     if (deadline != IdleTimers::kNever) core_.timers.arm(c, deadline);
@@ -147,6 +150,8 @@ class Acceptor {
     if (core_.epoll.add(fd, EventLoop::kEdges, key.packed())) {
       core_.close(c, CloseReason::kOverload);
     }
+    // Since accept_one() looked, everybody else may have been told (seq_cst: StagedPipeline::end_all).
+    if (core_.draining.load(std::memory_order_seq_cst)) core_.tell(c, kEventServerEnd);
     if (on_accepted_ != nullptr) on_accepted_(context_, key);
     core_.table.unpin(c);
   }
@@ -187,18 +192,21 @@ class Acceptor {
   // for ever. The reserve descriptor makes room to take it and hang up.
   bool shed(const SystemError& error) {
     const bool descriptors = error.code == EMFILE || error.code == ENFILE;
-    bool taken = false;
+    AcceptResult result = AcceptResult::kNoDescriptors;
     if (descriptors && reserve_) {
       reserve_.reset();
       FileDescriptor client;
       SystemError again;
-      taken = accept_connection(listener_.get(), client, nullptr, again) == AcceptResult::kAccepted;
+      result = accept_connection(listener_.get(), client, nullptr, again);
       client.reset();
       reserve();
     }
-    if (taken) {
-      reject(RejectReason::kDescriptors);
-      return true;
+    switch (result) {
+      case AcceptResult::kAccepted: reject(RejectReason::kDescriptors); return true;
+      case AcceptResult::kPeerGone: return true;
+      // The kernel looks for a descriptor before it looks for a client.
+      case AcceptResult::kEmpty: return false;
+      default: break;
     }
     if (!descriptors) reject(RejectReason::kMemory);
     backoff_until_ms_ = coarse_ms() + kBackoffMs;

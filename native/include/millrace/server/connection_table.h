@@ -86,11 +86,12 @@ class ConnectionTable {
   // Gives a claimed record back that was never published.
   void abandon(Connection& connection) { pool_.release(connection.record); }
 
-  // Makes a claimed record findable, with the pin of its life.
-  void publish(Connection& connection) {
+  // Makes a claimed record findable, with the pin of its life, and more if the caller goes on with it:
+  // from here on others may close and release it.
+  void publish(Connection& connection, std::uint32_t pins = 1) {
     open_.fetch_add(1, std::memory_order_relaxed);
     // release: pairs with the acquire of pin().
-    slots_[connection.key.fd].word.store(word_of(connection.key.sequence) | 1,
+    slots_[connection.key.fd].word.store(word_of(connection.key.sequence) | pins,
                                          std::memory_order_release);
   }
 
