@@ -82,7 +82,7 @@ function option<Name extends keyof Config>(
   expects: string,
   parse: Option<Name>['parse'],
 ): Option {
-  return { name, flag, value, fallback, help, expects, parse } as Option;
+  return { name, flag, value, fallback, help, expects, parse };
 }
 
 const port = whole(0, MAX_PORT);

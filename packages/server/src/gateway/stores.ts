@@ -1,4 +1,4 @@
-import { ConcurrentMap, type SharedToken } from '@millrace/concurrent-map';
+import { ConcurrentMap } from '@millrace/concurrent-map';
 import { Board } from './board.js';
 import { Channels, type CountMap, type PatternVersion } from './channels.js';
 import type { SymbolTotals } from './feed/symbol-state.js';
@@ -25,14 +25,15 @@ export interface StoreLimits {
   readonly maxClients: number;
 }
 
-interface Maps {
+/** Not an interface: Object.values would lose the types. */
+type Maps = {
   readonly keys: KeyspaceMap;
   readonly channels: CountMap;
   readonly patterns: CountMap;
   readonly sessions: SessionMap;
   readonly subscriptions: SubscriptionMap;
   readonly totals: TotalsMap;
-}
+};
 
 const MIB = 1024 * 1024;
 /** Each message is compared with each pattern. */
@@ -117,7 +118,7 @@ export class Stores {
 
   /** Bytes of the plan with something in them. */
   get usedBytes(): number {
-    return Object.values(this.#maps).reduce((sum, map: Maps[keyof Maps]) => sum + map.stats().usedBytes, 0);
+    return Object.values(this.#maps).reduce((sum, map) => sum + map.stats().usedBytes, 0);
   }
 
   close(): void {

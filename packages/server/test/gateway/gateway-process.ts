@@ -43,7 +43,7 @@ export class GatewayProcess {
     });
     this.#ended = once(this.#child, 'close').then(([code, signal]) => {
       this.#wake();
-      return { code, signal, stdout: this.#stdout, stderr: this.#stderr } as Ended;
+      return { code, signal, stdout: this.#stdout, stderr: this.#stderr };
     });
   }
 
