@@ -4,6 +4,8 @@ import { MILLRACE_VERSION } from '../gateway/versions.js';
 
 const CANNOT_START = 2;
 const FORCED = 1;
+/** Errors whose message says what to do. */
+const HAS_A_CURE = new Set(['ERR_ADDON_NOT_BUILT', 'ERR_UNSUPPORTED_PLATFORM']);
 
 async function main(): Promise<void> {
   const invocation = readConfig(process.argv.slice(2), process.env);
@@ -60,8 +62,8 @@ async function run({ config }: Invocation): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  if (error instanceof StartError) {
-    process.stderr.write(`millrace-server: ${error.message}\n`);
+  if (error instanceof StartError || HAS_A_CURE.has((error as NodeJS.ErrnoException).code ?? '')) {
+    process.stderr.write(`millrace-server: ${(error as Error).message}\n`);
     process.exitCode = CANNOT_START;
     return;
   }

@@ -18,6 +18,8 @@ const MAX_SUBSCRIPTIONS = 1024;
 const MAX_ALL_SUBSCRIPTIONS = 131_072;
 /** What a subscriber may be behind with, and the largest reply: KEYS of very many. */
 const MAX_WRITE_BYTES = 16 * 1024 * 1024;
+/** Two of the largest commands. */
+const MIN_ARENA_BYTES = 2 * MAX_VALUE_BYTES;
 const BOARD_REFRESH_MS = 1000;
 const REFUSALS = /^ERR_(SERVER_|OUT_OF_RANGE|INVALID_ARG_VALUE)/;
 
@@ -168,12 +170,12 @@ export class Gateway {
 
 /** The server's own tables come on top of its arena: the arena gets what they leave. */
 function createWithin(config: Config, handlerData: HandlerData, room: number): Server {
+  if (room < MIN_ARENA_BYTES) throw tooLittleMemory(config);
   const probe = createServer(serverOptions(config, handlerData, room));
-  const excess = probe.memoryPlan().totalBytes - room;
-  if (excess <= 0) return probe;
+  const tableBytes = probe.memoryPlan().totalBytes - room;
   void probe.close();
-  if (excess >= room) throw tooLittleMemory(config);
-  return createServer(serverOptions(config, handlerData, room - excess));
+  if (room - tableBytes < MIN_ARENA_BYTES) throw tooLittleMemory(config);
+  return createServer(serverOptions(config, handlerData, room - tableBytes));
 }
 
 function serverOptions(config: Config, workerData: HandlerData, maxBytes: number): ServerOptions {

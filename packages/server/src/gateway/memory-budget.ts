@@ -10,12 +10,13 @@ export interface MemoryBudget {
 
 const KEYS_SHARE = 1 / 4;
 const FEED_SHARE = 1 / 16;
+const NAMES_SHARE = 1 / 32;
 
 /** Undefined when the bound leaves the server nothing. */
 export function shareOut(maxMemoryBytes: number, maxClients: number): MemoryBudget | undefined {
   const maxKeyBytes = Math.floor(maxMemoryBytes * KEYS_SHARE);
   const feedBytes = Math.floor(maxMemoryBytes * FEED_SHARE);
-  const stores = { maxKeyBytes, maxClients };
+  const stores = { maxKeyBytes, maxNameBytes: Math.floor(maxMemoryBytes * NAMES_SHARE), maxClients };
   const storeBytes = Stores.plan(stores).reduce((sum, { bytes }) => sum + bytes, 0);
   const serverBytes = maxMemoryBytes - storeBytes - feedBytes;
   return serverBytes > 0 ? { stores, feedBytes, serverBytes } : undefined;

@@ -21,7 +21,10 @@ export interface StoreTokens {
 }
 
 export interface StoreLimits {
+  /** For the keys and their values. */
   readonly maxKeyBytes: number;
+  /** For the names of channels, and as much again for who subscribes to them. */
+  readonly maxNameBytes: number;
   readonly maxClients: number;
 }
 
@@ -40,6 +43,8 @@ const MIB = 1024 * 1024;
 const MAX_PATTERNS = 4096;
 /** What a session takes at most in the ordinary case: some will have long names, most have none. */
 const SESSION_BYTES = 512;
+/** Thousands of symbols. */
+const MAX_TOTALS_BYTES = 2 * MIB;
 
 /**
  * The structures that all threads of the gateway share: keys, subscription counts, sessions, the feed's totals, figures.
@@ -126,14 +131,14 @@ export class Stores {
   }
 }
 
-function optionsOf({ maxKeyBytes, maxClients }: StoreLimits) {
+function optionsOf({ maxKeyBytes, maxNameBytes, maxClients }: StoreLimits) {
   const sessionBytes = Math.max(MIB, maxClients * SESSION_BYTES);
   return {
     keys: { key: 'string', value: 'bytes', maxBytes: maxKeyBytes },
-    channels: { key: 'string', value: 'f64', maxBytes: 8 * MIB },
+    channels: { key: 'string', value: 'f64', maxBytes: maxNameBytes },
     patterns: { key: 'string', value: 'f64', maxBytes: MIB, capacity: MAX_PATTERNS },
     sessions: { key: 'fd-sequence', value: 'json', maxBytes: sessionBytes, capacity: maxClients },
-    subscriptions: { key: 'fd-sequence', value: 'json', maxBytes: 8 * MIB },
-    totals: { key: 'string', value: 'json', maxBytes: 4 * MIB },
+    subscriptions: { key: 'fd-sequence', value: 'json', maxBytes: maxNameBytes },
+    totals: { key: 'string', value: 'json', maxBytes: MAX_TOTALS_BYTES },
   } as const;
 }

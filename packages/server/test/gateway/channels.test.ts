@@ -5,7 +5,7 @@ let stores: Stores;
 let elsewhere: Stores;
 
 beforeEach(() => {
-  stores = Stores.create({ maxKeyBytes: 1024 * 1024, maxClients: 1000 });
+  stores = Stores.create({ maxKeyBytes: 1024 * 1024, maxNameBytes: 8 * 1024 * 1024, maxClients: 1000 });
   elsewhere = Stores.attach(stores.share());
 });
 

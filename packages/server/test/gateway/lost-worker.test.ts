@@ -23,7 +23,7 @@ let server: Server;
 let port: number;
 
 beforeEach(async () => {
-  stores = Stores.create({ maxKeyBytes: settings.maxKeyBytes, maxClients: settings.maxClients });
+  stores = Stores.create({ maxKeyBytes: settings.maxKeyBytes, maxNameBytes: 2 ** 20, maxClients: settings.maxClients });
   const workerData: HandlerData = { stores: stores.share(), settings, feed: undefined };
   server = createServer({
     handler: join(__dirname, 'blocking-handler.js'),

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 import { FeedKeys } from './feed-keys.js';
@@ -120,7 +120,6 @@ async function openRecording(path: string, signal: AbortSignal): Promise<Readabl
   }
   const plain = createReadStream(path, { signal });
   if (!magic.equals(GZIP_MAGIC)) return plain;
-  const gunzip = createGunzip();
-  plain.once('error', (error) => gunzip.destroy(error));
-  return plain.pipe(gunzip);
+  // The end of either is the end of both; what went wrong comes out where the bytes are read.
+  return pipeline(plain, createGunzip(), () => undefined);
 }
