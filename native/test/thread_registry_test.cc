@@ -26,11 +26,12 @@ class Counters final : private ThreadRegistry::Domain {
 
   // False when the thread must do without.
   bool count() {
-    void* part = ThreadRegistry::enter(*this);
-    if (part == nullptr) part = ThreadRegistry::enter_slow(*this, true);
+    ThreadRegistry::Thread& self = ThreadRegistry::self();
+    void* part = ThreadRegistry::enter(self, *this);
+    if (part == nullptr) part = ThreadRegistry::enter_slow(self, *this, true);
     if (part == nullptr) return false;
     ++static_cast<Part*>(part)->value;
-    ThreadRegistry::leave();
+    ThreadRegistry::leave(self);
     return true;
   }
 

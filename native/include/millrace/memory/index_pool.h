@@ -60,9 +60,10 @@ class IndexPool {
   // for the first time: what lies there has to be constructed, once.
   template <class FirstUse>
   std::uint32_t acquire(FirstUse first_use) noexcept {
-    if (Cache* const cache = caches_.enter()) [[likely]] {
+    ThreadRegistry::Thread& self = ThreadRegistry::self();
+    if (Cache* const cache = caches_.enter(self)) [[likely]] {
       const std::uint32_t index = cache->magazine.pop();
-      caches_.leave();
+      caches_.leave(self);
       if (index != kNoObject) [[likely]] {
         mark_held(index);
         return index;
@@ -82,9 +83,10 @@ class IndexPool {
     // the index from this thread, or through the list, which does.
     if (!states_[index].compare_exchange_strong(held, kFree, std::memory_order_relaxed))
       return false;
-    if (Cache* const cache = caches_.enter()) [[likely]] {
+    ThreadRegistry::Thread& self = ThreadRegistry::self();
+    if (Cache* const cache = caches_.enter(self)) [[likely]] {
       const bool cached = cache->magazine.push(index);
-      caches_.leave();
+      caches_.leave(self);
       if (cached) [[likely]]
         return true;
     }
@@ -130,11 +132,12 @@ class IndexPool {
   [[gnu::noinline]] std::uint32_t acquire_slow(bool& first) noexcept {
     if (capacity_ == 0) return kNoObject;
     std::uint32_t index = kNoObject;
-    if (Cache* const cache = caches_.enter_slow()) {
+    ThreadRegistry::Thread& self = ThreadRegistry::self();
+    if (Cache* const cache = caches_.enter_slow(self)) {
       Magazine& magazine = cache->magazine;
       index = magazine.pop();
       if (index == kNoObject && magazine.refill(list_)) index = magazine.pop();
-      caches_.leave();
+      caches_.leave(self);
     }
     if (index == kNoObject) index = list_.take_one();
     if (index == kNoObject) {
@@ -150,11 +153,12 @@ class IndexPool {
   }
 
   [[gnu::noinline]] void release_slow(std::uint32_t index) noexcept {
-    if (Cache* const cache = caches_.enter_slow()) {
+    ThreadRegistry::Thread& self = ThreadRegistry::self();
+    if (Cache* const cache = caches_.enter_slow(self)) {
       Magazine& magazine = cache->magazine;
       const bool cached =
           magazine.push(index) || (magazine.make_room(list_) && magazine.push(index));
-      caches_.leave();
+      caches_.leave(self);
       if (cached) return;
     }
     list_.give(std::span(&index, 1));

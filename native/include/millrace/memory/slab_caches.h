@@ -48,9 +48,10 @@ class SlabCaches {
   }
   void close() noexcept { caches_.close(); }
 
-  SlabCache* enter() const noexcept { return caches_.enter(); }
-  SlabCache* enter_slow() noexcept { return caches_.enter_slow(); }
-  void leave() const noexcept { caches_.leave(); }
+  using Thread = ThreadRegistry::Thread;
+  SlabCache* enter(Thread& self) const noexcept { return caches_.enter(self); }
+  SlabCache* enter_slow(Thread& self) noexcept { return caches_.enter_slow(self); }
+  void leave(Thread& self) const noexcept { caches_.leave(self); }
   void detach() noexcept { caches_.detach(); }
   void empty_all() noexcept { caches_.empty_all(); }
   void pages_freed() noexcept { caches_.store_grew(); }

@@ -7,6 +7,7 @@
 
 #include "millrace/base/cache_line.h"
 #include "millrace/base/spin_lock.h"
+#include "millrace/memory/magazine.h"
 #include "millrace/memory/page_pool.h"
 #include "millrace/memory/slab_metadata.h"
 #include "millrace/memory/slab_page.h"
@@ -46,6 +47,11 @@ class alignas(kCacheLineBytes) SlabClass {
     }
     blocks_out_ += taken;
     return taken;
+  }
+
+  std::uint32_t take_one() {
+    std::uint32_t block;
+    return take(std::span(&block, 1)) == 1 ? block : kNoBlock;
   }
 
   // True when at least one page went back to the pool.

@@ -60,12 +60,14 @@ class ThreadCaches final : private ThreadRegistry::Domain {
 
   // The calling thread's cache, until leave(). nullptr if caches are suspended, or if the thread
   // has none, or has since used caches of another kind: enter_slow() makes up for the latter two.
-  Cache* enter() const noexcept { return static_cast<Cache*>(ThreadRegistry::enter(*this)); }
-  Cache* enter_slow() noexcept {
-    const bool may_claim = unclaimed_.load(std::memory_order_relaxed) != 0;
-    return static_cast<Cache*>(ThreadRegistry::enter_slow(*this, may_claim));
+  Cache* enter(ThreadRegistry::Thread& self) const noexcept {
+    return static_cast<Cache*>(ThreadRegistry::enter(self, *this));
   }
-  void leave() const noexcept { ThreadRegistry::leave(); }
+  Cache* enter_slow(ThreadRegistry::Thread& self) noexcept {
+    const bool may_claim = unclaimed_.load(std::memory_order_relaxed) != 0;
+    return static_cast<Cache*>(ThreadRegistry::enter_slow(self, *this, may_claim));
+  }
+  void leave(ThreadRegistry::Thread& self) const noexcept { ThreadRegistry::leave(self); }
 
   // Gives the calling thread's cache back.
   void detach() noexcept { ThreadRegistry::detach(*this); }

@@ -19,10 +19,11 @@ namespace millrace {
 // used without a lock. The part is given back when the thread ends, if the domain still lives, and
 // not otherwise: threads and domains may end in any order. And a domain may suspend its threads:
 // then nobody uses a part, and its contents can be taken away.
-// Any thread may call anything, but of one domain's suspend, wait_for and resume one at a time (the
-// caller locks). The only state of the process is a list of live domains, which needs no
-// destructor; each thread has kEntries entries. enter() and leave() cost a few plain loads and
-// stores; the first enter_slow() of a thread takes a lock; suspend() is a system call of 1-2 us.
+// Any thread may call anything (with its own self()), but of one domain's suspend, wait_for and
+// resume one at a time (the caller locks). The only state of the process is a list of live domains,
+// which needs no destructor; each thread has 16 entries. enter() and leave() cost a few plain loads
+// and stores; the first enter_slow() of a thread takes a lock; suspend() is a system call of 1-2
+// us.
 //
 // A domain is known by a serial number that is never used again, so an entry of a domain that is
 // gone can stay behind: it never matches.
@@ -38,6 +39,9 @@ class ThreadRegistry {
 
  public:
   using Busy = std::atomic<std::uint32_t>;
+
+  // What the registry knows of a thread.
+  class Thread;
 
   class Domain {
    protected:
@@ -78,45 +82,22 @@ class ThreadRegistry {
     domain.key_.store(kNoKey, std::memory_order_relaxed);
   }
 
+  // The calling thread. To be asked for once an operation: inside a shared library it is a call.
+  static Thread& self() noexcept;
+
   // This thread's part, to be used until leave(): no other domain may be entered until then.
   // nullptr when enter_slow() is called for.
-  static void* enter(const Domain& domain) noexcept {
-    busy_.store(1, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    // Acquire: pairs with the release in resume(), so that the owner sees its part as the suspender
-    // left it.
-    if (last_.serial == domain.key_.load(std::memory_order_acquire)) [[likely]] {
-      if (last_.part == nullptr) __builtin_unreachable();
-      return last_.part;
-    }
-    leave();
-    return nullptr;
-  }
+  static void* enter(Thread& self, const Domain& domain) noexcept;
 
   // As enter(), for every case: the thread has no part yet (it claims one if it may), or used
   // another domain last. nullptr when the domain is suspended or has no part left, or when the
   // thread is past the destruction of its thread-local objects: do without.
-  static void* enter_slow(Domain& domain, bool may_claim) noexcept {
-    void* const part = find_or_claim(domain, may_claim);
-    if (part == nullptr) return nullptr;
-    // Seq_cst, both: pair with the exchange in suspend() and the load in wait_for().
-    busy_.exchange(1, std::memory_order_seq_cst);
-    if (!domain.suspended_.load(std::memory_order_seq_cst)) return part;
-    leave();
-    return nullptr;
-  }
+  static void* enter_slow(Thread& self, Domain& domain, bool may_claim) noexcept;
 
-  // Release: pairs with the acquire in wait_for().
-  static void leave() noexcept { busy_.store(0, std::memory_order_release); }
+  static void leave(Thread& self) noexcept;
 
   // Gives this thread's part back now.
-  static void detach(Domain& domain) noexcept {
-    for (Entry& entry : entries_) {
-      if (entry.part == nullptr || entry.serial != domain.serial_) continue;
-      std::lock_guard guard(live_.lock);
-      release(entry);
-    }
-  }
+  static void detach(Domain& domain) noexcept;
 
   static bool suspended(const Domain& domain) noexcept {
     return domain.suspended_.load(std::memory_order_relaxed);
@@ -144,8 +125,6 @@ class ThreadRegistry {
   }
 
  private:
-  static constexpr std::size_t kEntries = 16;
-
   struct Entry {
     std::uint64_t serial;
     void* part;
@@ -157,30 +136,9 @@ class ThreadRegistry {
     std::uint64_t last_serial;
   };
 
-  class ThreadEnd {
-   public:
-    void arm() noexcept {}
-    ~ThreadEnd() {
-      ended_ = true;
-      std::lock_guard guard(live_.lock);
-      for (Entry& entry : entries_) release(entry);
-    }
-  };
+  class ThreadEnd;
 
-  [[gnu::noinline]] static void* find_or_claim(Domain& domain, bool may_claim) noexcept {
-    for (const Entry& entry : entries_) {
-      if (entry.part != nullptr && entry.serial == domain.serial_) return (last_ = entry).part;
-    }
-    if (ended_ || !may_claim) return nullptr;
-    // Its destructor runs when this thread ends.
-    static thread_local ThreadEnd thread_end;
-    thread_end.arm();
-    std::lock_guard guard(live_.lock);
-    void* const part = domain.claim(busy_);
-    if (part == nullptr) return nullptr;
-    last_ = spare_entry() = Entry{domain.serial_, part};
-    return part;
-  }
+  static void* find_or_claim(Thread& self, Domain& domain, bool may_claim) noexcept;
 
   // REQUIRES of the following: the lock is held.
   static Domain* living(std::uint64_t serial) noexcept {
@@ -188,33 +146,118 @@ class ThreadRegistry {
     while (domain != nullptr && domain->serial_ != serial) domain = domain->next_;
     return domain;
   }
-
-  static void release(Entry& entry) noexcept {
-    const Entry old = std::exchange(entry, Entry{});
-    if (last_.serial == old.serial) last_ = Entry{};
-    if (Domain* const domain = living(old.serial)) domain->give_back(old.part);
-  }
-
-  // An unused entry, or one of a domain that is gone. A thread that uses more than kEntries
-  // domains at a time gives the part of one of them back.
-  static Entry& spare_entry() noexcept {
-    for (Entry& entry : entries_) {
-      if (living(entry.serial) == nullptr) return entry;
-    }
-    Entry& victim = entries_[live_.last_serial % kEntries];
-    release(victim);
-    return victim;
-  }
+  static void release(Thread& self, Entry& entry) noexcept;
+  static Entry& spare_entry(Thread& self) noexcept;
 
   static bool membarrier(int command) noexcept {
     return ::syscall(SYS_membarrier, command, 0, 0) == 0;
   }
 
   static inline constinit Live live_{};
-  static inline constinit thread_local std::array<Entry, kEntries> entries_{};
-  static inline constinit thread_local Entry last_{};
-  static inline constinit thread_local Busy busy_{0};
-  static inline constinit thread_local bool ended_ = false;
 };
+
+// One of them lies in each thread; needs no destructor.
+class ThreadRegistry::Thread {
+  friend class ThreadRegistry;
+  static constexpr std::size_t kEntries = 16;
+
+  Busy busy{0};
+  bool ended = false;
+  Entry last{};  // a copy of the entry that was used last
+  std::array<Entry, kEntries> entries{};
+
+  static thread_local Thread current;
+};
+
+inline constinit thread_local ThreadRegistry::Thread ThreadRegistry::Thread::current{};
+
+class ThreadRegistry::ThreadEnd {
+ public:
+  explicit ThreadEnd(Thread& self) : self_(self) {}
+  ~ThreadEnd() {
+    self_.ended = true;
+    std::lock_guard guard(live_.lock);
+    for (Entry& entry : self_.entries) release(self_, entry);
+  }
+
+ private:
+  Thread& self_;
+};
+
+inline ThreadRegistry::Thread& ThreadRegistry::self() noexcept {
+  Thread* thread = &Thread::current;
+  // Or the compiler, which takes the address for a constant, asks for it at every use.
+  asm("" : "+r"(thread));
+  return *thread;
+}
+
+inline void* ThreadRegistry::enter(Thread& self, const Domain& domain) noexcept {
+  self.busy.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  // Acquire: pairs with the release in resume(), so that the owner sees its part as the suspender
+  // left it.
+  if (self.last.serial == domain.key_.load(std::memory_order_acquire)) [[likely]] {
+    if (self.last.part == nullptr) __builtin_unreachable();
+    return self.last.part;
+  }
+  leave(self);
+  return nullptr;
+}
+
+inline void* ThreadRegistry::enter_slow(Thread& self, Domain& domain, bool may_claim) noexcept {
+  void* const part = find_or_claim(self, domain, may_claim);
+  if (part == nullptr) return nullptr;
+  // Seq_cst, both: pair with the exchange in suspend() and the load in wait_for().
+  self.busy.exchange(1, std::memory_order_seq_cst);
+  if (!domain.suspended_.load(std::memory_order_seq_cst)) return part;
+  leave(self);
+  return nullptr;
+}
+
+// Release: pairs with the acquire in wait_for().
+inline void ThreadRegistry::leave(Thread& self) noexcept {
+  self.busy.store(0, std::memory_order_release);
+}
+
+inline void ThreadRegistry::detach(Domain& domain) noexcept {
+  Thread& self = ThreadRegistry::self();
+  for (Entry& entry : self.entries) {
+    if (entry.part == nullptr || entry.serial != domain.serial_) continue;
+    std::lock_guard guard(live_.lock);
+    release(self, entry);
+  }
+}
+
+[[gnu::noinline]] inline void* ThreadRegistry::find_or_claim(Thread& self, Domain& domain,
+                                                             bool may_claim) noexcept {
+  for (const Entry& entry : self.entries) {
+    if (entry.part != nullptr && entry.serial == domain.serial_) return (self.last = entry).part;
+  }
+  if (self.ended || !may_claim) return nullptr;
+  // Its destructor runs when this thread ends.
+  static thread_local ThreadEnd thread_end(self);
+  std::lock_guard guard(live_.lock);
+  void* const part = domain.claim(self.busy);
+  if (part == nullptr) return nullptr;
+  self.last = spare_entry(self) = Entry{domain.serial_, part};
+  return part;
+}
+
+inline void ThreadRegistry::release(Thread& self, Entry& entry) noexcept {
+  const Entry old = std::exchange(entry, Entry{});
+  if (self.last.serial == old.serial) self.last = Entry{};
+  if (Domain* const domain = living(old.serial)) domain->give_back(old.part);
+}
+
+// An unused entry, or one of a domain that is gone. A thread that uses more domains at a time than
+// it has entries gives the part of one of them back.
+inline ThreadRegistry::Entry& ThreadRegistry::spare_entry(Thread& self) noexcept {
+  for (Entry& entry : self.entries) {
+    if (living(entry.serial) == nullptr) return entry;
+  }
+  Entry& victim = self.entries[live_.last_serial % self.entries.size()];
+  release(self, victim);
+  return victim;
+}
 
 }  // namespace millrace
