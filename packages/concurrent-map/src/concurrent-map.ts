@@ -28,7 +28,7 @@ const forgotten = new FinalizationRegistry<RawMap>((raw) => raw.close());
  * Any thread may call its handle at any time; each call about one key is atomic, and waits for other calls only, never
  * for JavaScript. Owns `maxBytes` of native memory at most, until the last handle is closed: by `close()`, by the end of
  * its thread, or, if `share()` was never called on it, when it is garbage. After `close()` all members throw
- * `ERR_MAP_CLOSED`. Costs a native call a key (50 to 150 ns) and a copy of the value.
+ * `ERR_MAP_CLOSED`. Costs a native call a key and a copy of the value.
  *
  * Extendible hashing (Fagin et al., 1979) over pages of 4 KiB with a secret seed, one lock for each of (by default) 64
  * parts; values of bytes lie in a log that is cleaned (Rumble et al., 2014). It grows without a stop.

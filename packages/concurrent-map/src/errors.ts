@@ -25,6 +25,27 @@ export function makeError(code: ErrorCode, message: string): Error {
   return codedError(code, message);
 }
 
+export function closedError(): Error {
+  return makeError('ERR_MAP_CLOSED', 'The map is closed on this thread. Use it before close(), or attach to it again');
+}
+
+export function fullError(): Error {
+  const message = "The map is full. Raise maxBytes or capacity, use evict: 'lru', or give entries a ttlMs";
+  return makeError('ERR_MAP_FULL', message);
+}
+
+/** For an entry that no map of these options can hold. */
+export function tooLargeError(key: unknown, value: unknown): Error {
+  const received = `a key of ${sizeOf(key)} and a value of ${sizeOf(value)}`;
+  const message = `The entry is too large: keys may have 4,000 bytes, an entry half of maxBytes. Received ${received}`;
+  return makeError('ERR_MAP_TOO_LARGE', message);
+}
+
+function sizeOf(given: unknown): string {
+  if (typeof given === 'string') return `${given.length} characters`;
+  return `${given instanceof Uint8Array ? given.length : 8} bytes`;
+}
+
 export function overflowError(): Error {
   const message = 'The sum does not fit into 64 bits, and nothing was added. Use a map of f64, or smaller numbers';
   return codedError('ERR_MAP_OVERFLOW', message, { ErrorType: RangeError });

@@ -1,4 +1,4 @@
-import { makeError, overflowError } from './errors.js';
+import { closedError, fullError, overflowError, tooLargeError } from './errors.js';
 import type { KeyCodec } from './key-codec.js';
 import { native, type RawKey } from './native.js';
 import * as r from './registers.js';
@@ -218,12 +218,7 @@ export class RawMap {
   }
 
   #selectMap(): void {
-    if (this.#handle < 0) {
-      throw makeError(
-        'ERR_MAP_CLOSED',
-        'The map is closed on this thread. Use it before close(), or attach to it again',
-      );
-    }
+    if (this.#handle < 0) throw closedError();
     u32[r.MAP] = this.#handle;
   }
 
@@ -239,23 +234,10 @@ export class RawMap {
       case r.DONE:
         return true;
       case r.FULL:
-        throw makeError(
-          'ERR_MAP_FULL',
-          "The map is full. Raise maxBytes or capacity, use evict: 'lru', or give entries a ttlMs",
-        );
+        throw fullError();
       case r.TOO_LARGE:
-        throw makeError(
-          'ERR_MAP_TOO_LARGE',
-          `The entry is too large: a key may have ${native.maxKeyBytes} bytes, and an entry half of maxBytes. ` +
-            `Received ${describe('a key', key)} and ${describe('a value', value)}`,
-        );
+        throw tooLargeError(key, value);
     }
     return false;
   }
-}
-
-function describe(what: string, given: RawKey | Ready): string {
-  if (typeof given === 'string') return `${what} of ${given.length} characters`;
-  if (given instanceof Uint8Array) return `${what} of ${given.length} bytes`;
-  return `${what} of 8 bytes`;
 }

@@ -9,8 +9,8 @@
 namespace millrace {
 
 // A 64-bit hash that depends on a secret, so that peers who choose the keys cannot choose where
-// they land. Immutable, so any thread may use it. Owns 32 bytes. Costs about 3 ns for a word and a
-// further nanosecond for each 16 bytes.
+// they land. Immutable, so any thread may use it. Owns 32 bytes. Costs two
+// 64 x 64 bit products for a word, and one more for each 16 bytes beyond the first.
 //
 // The mixing step is that of Wang Yi's wyhash: a 64 x 64 bit product, folded to 64 bits. It is not
 // a cryptographic hash: it withstands those who see neither the secret nor whole hashes.

@@ -24,7 +24,7 @@ struct MapGround {
 // segment splits in two and sparse neighbours merge, so growing never stops the map: no step
 // handles more than two segments. Synchronised by its shard; page_of() and find() are also for
 // readers under SeqLock, who must check the page number. Owns its pages. A look-up costs a
-// directory word and a line of slots; a split 2 us.
+// directory word and a line of slots; a split inserts some 150 entries anew.
 //
 // `Entries` says what a slot means (map_entries.h): here, the hash of a key word.
 template <class Entries>
