@@ -39,6 +39,7 @@ describe('a message is valid', () => {
       handler: {
         message(connection, message) {
           kept.push([connection, message]);
+          connection.subscribe('topic');
           connection.send('kept');
         },
       },
@@ -49,7 +50,7 @@ describe('a message is valid', () => {
     for (const send of [() => connection.send(message), () => connection.write(message)]) {
       expect((await failure(send)).code).toBe('ERR_MESSAGE_EXPIRED');
     }
-    expect((await failure(() => connection.publish('topic', message))).code).toBe('ERR_MESSAGE_EXPIRED');
+    expect((await failure(() => connection.publish('topic', message, { includeSelf: true }))).code).toBe('ERR_MESSAGE_EXPIRED');
   });
 
   test('until its handler has thrown', async () => {
@@ -162,22 +163,30 @@ test('a connection\'s next message waits for the promise of the one before, othe
 test('the next message also waits for an async open', async () => {
   const gate = deferred();
   const log: string[] = [];
-  const { server, connect } = await serve({
+  const { connect } = await serve({
     framing: lines(),
     handler: {
       async open() {
+        log.push('open');
+        if (log.length > 1) return;
         await gate.promise;
         log.push('opened');
       },
-      message: (_connection, message) => void log.push(message.utf8()),
+      message(connection, message) {
+        log.push(message.utf8());
+        connection.send(message);
+      },
     },
   });
-  (await connect()).write('one\ntwo\n');
-  await until(() => server.stats().messages.received === 2);
-  expect(log).toEqual([]);
+  const client = await connect();
+  await until(() => log.length === 1);
+  client.write('one\ntwo\n');
+  const other = await connect();
+  await other.write('of another\n').readLine();
+  expect(log).toEqual(['open', 'open', 'of another']);
   gate.resolve();
-  await until(() => log.length === 3);
-  expect(log).toEqual(['opened', 'one', 'two']);
+  await client.readLines(2);
+  expect(log.slice(3)).toEqual(['opened', 'one', 'two']);
 });
 
 test('promises of other kinds are promises too', async () => {

@@ -9,8 +9,11 @@ export class Client {
   error: NodeJS.ErrnoException | undefined;
   /** The socket is gone, whatever ended it. */
   readonly closed: Promise<void>;
+  /** Its own port. */
+  readonly port: number;
 
   private constructor(readonly socket: net.Socket) {
+    this.port = socket.localPort!;
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
     socket.on('data', (chunk: Buffer) => {
       this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
@@ -35,10 +38,6 @@ export class Client {
       socket.once('error', reject);
     });
     return new Client(socket);
-  }
-
-  get port(): number {
-    return this.socket.localPort!;
   }
 
   write(bytes: string | Uint8Array): this {

@@ -1,0 +1,5 @@
+export default {
+  message(connection) {
+    connection.send('es-module.mjs');
+  },
+};

@@ -1,0 +1,5 @@
+module.exports = {
+  start() {
+    process.exit(3);
+  },
+};

@@ -1,0 +1,1 @@
+throw Object.assign(new Error('loading failed'), { code: 'ERR_OF_MINE' });
