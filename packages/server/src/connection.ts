@@ -4,14 +4,21 @@ import { connectionInfo } from './connection-info.js';
 import { toDuplex, type ConnectionStream } from './duplex.js';
 import { makeError } from './errors.js';
 import { PAUSE } from './layout.js';
+import { ArenaMessage } from './message.js';
 import { native, type ConnectionRow } from './native.js';
+import type { Outbound } from './outbound.js';
 import { checkPayload, checkPublish } from './publish-options.js';
-import type { Parked, WorkerRuntime } from './worker-runtime.js';
+import type { Parked } from './pending.js';
+import type { WorkerRuntime } from './worker-runtime.js';
 import { parseTopic } from './topic.js';
 import type { Connection, ConnectionDuplex, ConnectionInfo, Payload, PublishOptions } from './types.js';
 
 const MAX_TIMEOUT_MS = 2 ** 32 - 1;
 const MAX_TOPIC_BYTES = 16 * 1024;
+
+// Whatever type the application gives `data`.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyConnection = ServerConnection<any>;
 
 /** @internal The worker's own connection: the public face, and what the runtime keeps of it. */
 export class ServerConnection<Data = unknown> implements Connection<Data> {
@@ -20,7 +27,8 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
 
   // The runtime's. A pending handler, what waits behind it, and how the end stands.
   submitted: number;
-  busy = false;
+  /** Handlers of it that have not settled. */
+  pending = 0;
   waiting: Parked[] | undefined;
   pendingEnd: ((this: void) => void) | undefined;
   ended = false;
@@ -35,6 +43,8 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
   fresh = true;
 
   readonly #runtime: WorkerRuntime;
+  readonly #outbound: Outbound;
+  readonly #highWaterBytes: number;
   #id: string | undefined;
   #row: ConnectionRow | undefined;
   #local: { address?: string; port?: number } | undefined;
@@ -46,6 +56,8 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
     readonly sequence: number,
   ) {
     this.#runtime = runtime;
+    this.#outbound = runtime.outbound;
+    this.#highWaterBytes = runtime.highWaterBytes;
     this.submitted = runtime.outbound.sent[fd]!;
   }
 
@@ -76,18 +88,18 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
   }
 
   get bufferedBytes(): number {
-    return this.closed ? 0 : this.#runtime.outbound.buffered(this);
+    return this.closed ? 0 : this.#outbound.buffered(this);
   }
 
   write(payload: Payload): boolean {
     if (!this.#writable(payload)) return false;
-    this.#runtime.outbound.write(this, payload);
+    this.#outbound.write(this, payload);
     return this.#belowHighWater();
   }
 
   send(payload: Payload): boolean {
     if (!this.#writable(payload)) return false;
-    this.#runtime.outbound.send(this, payload);
+    this.#outbound.send(this, payload);
     return this.#belowHighWater();
   }
 
@@ -125,7 +137,7 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
     }
     if (this.closed) return;
     const outcome = native.subscribe(this.#runtime.attachment, this.fd, this.sequence, name, pattern);
-    if (outcome === 0) this.#runtime.outbound.activate(this);
+    if (outcome === 0) this.#outbound.activate(this);
     if (outcome !== 2) return;
     throw makeError(
       'ERR_SERVER_SUBSCRIPTIONS',
@@ -140,7 +152,7 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
 
   publish(topic: string, payload: Payload, options: PublishOptions = {}): number {
     const { key, includeSelf, framed } = checkPublish(topic, payload, options);
-    return this.#runtime.outbound.publish(topic, payload, key, framed, includeSelf ? undefined : this);
+    return this.#outbound.publish(topic, payload, key, framed, includeSelf ? undefined : this);
   }
 
   toDuplex(): ConnectionDuplex {
@@ -158,7 +170,7 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
   finish(reason: CloseReason, atOnce: boolean): void {
     if (this.ended && !atOnce) return;
     this.ended = true;
-    this.#runtime.outbound.end(this, reasonNumber(this.fate ?? reason), atOnce);
+    this.#outbound.end(this, reasonNumber(this.fate ?? reason), atOnce);
   }
 
   /** The close event is here. */
@@ -182,6 +194,8 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
 
   #writable(payload: Payload): boolean {
     if (this.closed) return false;
+    // The quickest check first: an echo passes here a million times a second.
+    if (payload instanceof ArenaMessage && !this.ended && !payload.expired) return true;
     checkPayload(payload);
     if (!this.ended) return true;
     if (!this.endedByItself) return false;
@@ -189,8 +203,8 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
   }
 
   #belowHighWater(): boolean {
-    const { outbound, highWaterBytes } = this.#runtime;
-    if (outbound.buffered(this) <= highWaterBytes) return true;
+    const outbound = this.#outbound;
+    if (outbound.buffered(this) <= this.#highWaterBytes) return true;
     if (!this.wantsDrain) {
       // What is on its way to the sender counts too: nothing more is read from here on. The sender, when
       // it comes to this operation, sees to it that reading goes on below the low-water mark.

@@ -5,12 +5,12 @@
 import type { ServerResponse } from 'node:http';
 import { Duplex } from 'node:stream';
 import { framingSpec } from '@millrace/framing/internal';
-import type { ServerConnection } from './connection.js';
+import type { AnyConnection } from './connection.js';
 import { makeError } from './errors.js';
 import type { WorkerRuntime } from './worker-runtime.js';
 
 export class ConnectionStream extends Duplex {
-  readonly #connection: ServerConnection<any>;
+  readonly #connection: AnyConnection;
   #afterDrain: (() => void) | undefined;
   #afterClose: ((error: Error | null) => void) | undefined;
   #paused = false;
@@ -20,7 +20,7 @@ export class ConnectionStream extends Duplex {
   /** http.Server's, while it works on a response. */
   declare _httpMessage?: ServerResponse | null;
 
-  constructor(connection: ServerConnection<any>) {
+  constructor(connection: AnyConnection) {
     super({ allowHalfOpen: true });
     this.#connection = connection;
     // Asked for now: they cannot be had once the connection is gone.
@@ -165,7 +165,7 @@ export class ConnectionStream extends Duplex {
 }
 
 /** @throws Error `ERR_CONNECTION_IN_USE` when it comes too late, or twice, or not over `raw()` */
-export function toDuplex(connection: ServerConnection<any>, runtime: WorkerRuntime): ConnectionStream {
+export function toDuplex(connection: AnyConnection, runtime: WorkerRuntime): ConnectionStream {
   const raw = framingSpec(runtime.framing).name === 'raw';
   if (raw && connection.stream === undefined && connection.fresh && !connection.closed) {
     return new ConnectionStream(connection);

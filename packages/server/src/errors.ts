@@ -53,7 +53,10 @@ export function abortError(reason: unknown): Error {
 }
 
 export function frameIncomplete(): Error {
-  return makeError('ERR_FRAME_INCOMPLETE', 'The peer ended its side in the middle of a frame: what it sent of that is lost');
+  return makeError(
+    'ERR_FRAME_INCOMPLETE',
+    'The peer ended its side in the middle of a frame: what it sent of that is lost',
+  );
 }
 
 /** The handler's module, or its `start`, failed. */

@@ -52,10 +52,15 @@ export function checkListenOptions(given: ListenOptions): CheckedListen {
 
 /** @throws TypeError `ERR_INVALID_ARG_TYPE` if there is one and it is none */
 export function checkSignal(name: string, signal: AbortSignal | undefined): AbortSignal | undefined {
-  if (signal === undefined || typeof (signal as Partial<AbortSignal> | null)?.addEventListener === 'function') return signal;
-  throw makeError('ERR_INVALID_ARG_TYPE', `The "${name}" property must be an AbortSignal. Received ${inspect(signal)}`, {
-    ErrorType: TypeError,
-  });
+  if (signal === undefined || typeof (signal as Partial<AbortSignal> | null)?.addEventListener === 'function')
+    return signal;
+  throw makeError(
+    'ERR_INVALID_ARG_TYPE',
+    `The "${name}" property must be an AbortSignal. Received ${inspect(signal)}`,
+    {
+      ErrorType: TypeError,
+    },
+  );
 }
 
 function checkPath(path: string): string {

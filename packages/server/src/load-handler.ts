@@ -1,10 +1,10 @@
 import { makeError } from './errors.js';
-import type { Handler } from './types.js';
+import type { AnyHandler } from './types.js';
 
 const MEMBERS = ['start', 'stop', 'data', 'open', 'message', 'drain', 'close', 'error'] as const;
 
 /** A handler object, checked. @throws TypeError `ERR_INVALID_ARG_TYPE` */
-export function checkHandler(name: string, handler: unknown): Handler<any, any> {
+export function checkHandler(name: string, handler: unknown): AnyHandler {
   if (typeof handler !== 'object' || handler === null) {
     throw typeError(`The "${name}" argument must be an object with handler functions. Received ${describe(handler)}`);
   }
@@ -13,7 +13,7 @@ export function checkHandler(name: string, handler: unknown): Handler<any, any> 
     if (value === undefined || typeof value === 'function') continue;
     throw typeError(`The "${name}.${member}" property must be a function. Received ${describe(value)}`);
   }
-  return handler as Handler<any, any>;
+  return handler as AnyHandler;
 }
 
 /**
@@ -22,7 +22,7 @@ export function checkHandler(name: string, handler: unknown): Handler<any, any> 
  * @param specifier - a file URL or an absolute path
  * @throws Error `ERR_WORKER_MODULE`, with `cause`
  */
-export async function loadHandler(specifier: string): Promise<Handler<any, any>> {
+export async function loadHandler(specifier: string): Promise<AnyHandler> {
   try {
     const module = (await import(specifier)) as { default?: { default?: unknown } };
     return checkHandler('default', module.default?.default ?? module.default);

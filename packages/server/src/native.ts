@@ -35,8 +35,7 @@ export interface NativeAddress {
   readonly port?: number;
 }
 
-export type Control =
-  'pause' | 'resume' | 'endAll' | 'closeAll' | 'stopListening' | 'announce' | 'silence' | 'stop';
+export type Control = 'pause' | 'resume' | 'endAll' | 'closeAll' | 'stopListening' | 'announce' | 'silence' | 'stop';
 
 export interface NativeServer {
   readonly layout: NativeLayout;

@@ -7,7 +7,7 @@ import { framingToNative } from '@millrace/framing/internal';
 import { checkBoolean, checkObject, checkOneOf, checkString, integerOption } from '@millrace/native';
 import { makeError } from './errors.js';
 import { checkHandler } from './load-handler.js';
-import type { Handler, ServerOptions } from './types.js';
+import type { AnyHandler, ServerOptions } from './types.js';
 
 const MAX_U32 = 2 ** 32 - 1;
 const MAX_BYTES = 2 ** 32 - 64 * 1024;
@@ -19,7 +19,7 @@ const OTHER_DESCRIPTORS = 4096;
 /** Options with everything filled in and checked; `numbers` is what the addon gets, in its order. */
 export interface CheckedOptions {
   /** The handler itself, or the specifier of its module. */
-  readonly handler: Handler<any, any> | string;
+  readonly handler: AnyHandler | string;
   readonly workers: number;
   readonly framing: Framing;
   readonly framingWords: Uint32Array;
@@ -104,7 +104,7 @@ function checkTopology(options: ServerOptions): void {
   integerOption('options.ioThreads', options.ioThreads, { min: 1, max: 64, default: 1 });
 }
 
-function checkHandlerOption(handler: unknown): Handler<any, any> | string {
+function checkHandlerOption(handler: unknown): AnyHandler | string {
   if (handler instanceof URL) {
     if (handler.protocol === 'file:') fileURLToPath(handler);
     return handler.href;

@@ -36,7 +36,8 @@ const FIRST = FIRST_OPERATION;
 const OPERATION = OPERATION_WORDS;
 const LIST = OPERATION_LIST;
 
-/** Whose bytes an operation carries. `submitted` counts them, modulo 2^32. */
+/** Whose bytes an operation carries. `submitted` counts them, modulo 2^32, in the
+ * signed half-range that V8 keeps without an allocation. */
 export interface Destination {
   readonly fd: number;
   readonly sequence: number;
@@ -48,7 +49,7 @@ export class Outbound {
   readonly arena: WritableBuffer;
   readonly words: Uint32Array;
   /** Bytes that have left each descriptor, modulo 2^32: the sender's count. */
-  readonly sent: Uint32Array;
+  readonly sent: Int32Array;
   readonly #encoder: FrameEncoder;
   /** What stands behind the payload of a received frame that can be sent back as it is. */
   readonly #exactTrailerBytes: number;
@@ -63,7 +64,7 @@ export class Outbound {
     this.attachment = views.id;
     this.arena = Buffer.from(views.arena) as Buffer as WritableBuffer;
     this.words = new Uint32Array(views.bridge);
-    this.sent = new Uint32Array(views.sent);
+    this.sent = new Int32Array(views.sent);
     this.#encoder = createFrameEncoder(framing);
     const spec = framingSpec(framing);
     this.#exactHeaderBytes = spec.name === 'varint' ? undefined : this.#encoder.maxHeaderBytes;
@@ -73,9 +74,9 @@ export class Outbound {
 
   /** Bytes written to a destination that have not left. */
   buffered(to: Destination): number {
-    const bytes = (to.submitted - this.sent[to.fd]!) >>> 0;
+    const bytes = (to.submitted - this.sent[to.fd]!) | 0;
     // More has left than was written: the thread before this one had written it.
-    return bytes > 0x7fffffff ? 0 : bytes;
+    return bytes < 0 ? 0 : bytes;
   }
 
   /** Bytes as they are. */
@@ -221,7 +222,7 @@ export class Outbound {
 
   /** Sends bytes of the arena from where they lie. */
   #reference(to: Destination, offset: number, length: number, block: number): void {
-    to.submitted = (to.submitted + length) >>> 0;
+    to.submitted = (to.submitted + length) | 0;
     this.#append(to, offset, length, block);
   }
 
@@ -242,7 +243,7 @@ export class Outbound {
   #wrote(to: Destination, at: number, bytes: number): void {
     const { words } = this;
     words[OUT_USED]! += bytes;
-    to.submitted = (to.submitted + bytes) >>> 0;
+    to.submitted = (to.submitted + bytes) | 0;
     this.#append(to, at, bytes, words[OUT_BLOCK]!);
   }
 

@@ -10,9 +10,13 @@ export interface CheckedPublish {
   readonly framed: boolean;
 }
 
-/** @throws TypeError `ERR_INVALID_ARG_TYPE` */
+/** @throws TypeError `ERR_INVALID_ARG_TYPE`; Error `ERR_MESSAGE_EXPIRED`, also where nobody would get it */
 export function checkPayload(payload: Payload): void {
-  if (typeof payload === 'string' || payload instanceof Uint8Array || typeof payload?.view === 'function') return;
+  if (typeof payload === 'string' || payload instanceof Uint8Array) return;
+  if (typeof payload?.view === 'function') {
+    void payload.byteLength;
+    return;
+  }
   throw typeError(`The "payload" argument must be a Message, a Uint8Array or a string. Received ${inspect(payload)}`);
 }
 

@@ -4,7 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { checkObject, checkOneOf, integerOption } from '@millrace/native';
 import { connectionInfo } from './connection-info.js';
 import { abortError, asError, makeError, moduleError, systemError } from './errors.js';
-import { checkListenOptions, checkSignal, resolveHost, type CheckedListen, type ListenOptions } from './listen-options.js';
+import {
+  checkListenOptions,
+  checkSignal,
+  resolveHost,
+  type CheckedListen,
+  type ListenOptions,
+} from './listen-options.js';
 import { loadHandler } from './load-handler.js';
 import { native } from './native.js';
 import { checkOptions, type CheckedOptions } from './options.js';
@@ -93,7 +99,8 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
     const where = checkListenOptions(options);
     const { signal } = where;
     if (this.#closing !== undefined) throw makeError('ERR_SERVER_CLOSED', 'The server was closed: make a new one');
-    if (this.#starting) throw makeError('ERR_SERVER_LISTENING', 'listen() was called already: make one server an address');
+    if (this.#starting)
+      throw makeError('ERR_SERVER_LISTENING', 'listen() was called already: make one server an address');
     throwIfAborted(signal);
     this.#starting = true;
     try {
@@ -177,7 +184,8 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
   /** @returns how many subscribers it reaches, on whatever worker they are; 0 before listen() */
   publish(topic: string, payload: Uint8Array | string, options: PublishOptions = {}): number {
     checkPublish(topic, payload, options);
-    if (this.#closing !== undefined) throw makeError('ERR_SERVER_CLOSED', 'The server is closed: publish before, not after');
+    if (this.#closing !== undefined)
+      throw makeError('ERR_SERVER_CLOSED', 'The server is closed: publish before, not after');
     if (this.#id === undefined) return 0;
     this.#publisher ??= Publisher.attach(this.share());
     return this.#publisher.publish(topic, payload, options);
@@ -185,7 +193,8 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
 
   /** For `Publisher.attach` on any thread of the process. @throws Error `ERR_SERVER_CLOSED` when not listening */
   share(): SharedToken<'server'> {
-    if (this.#id === undefined) throw makeError('ERR_SERVER_CLOSED', 'The server does not listen: share() after listen()');
+    if (this.#id === undefined)
+      throw makeError('ERR_SERVER_CLOSED', 'The server does not listen: share() after listen()');
     return encodeToken(this.#id, native.token(this.#id), this.#options.framing);
   }
 

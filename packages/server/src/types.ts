@@ -148,6 +148,10 @@ export interface Handler<Data = undefined, WorkerData = unknown> {
   error?(connection: Connection<Data>, error: Error): void;
 }
 
+// Whatever types the application gives its data.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyHandler = Handler<any, any>;
+
 export interface WorkerReport {
   readonly workerIndex: number;
   readonly elapsedMs: number;
@@ -224,7 +228,7 @@ export interface CommonOptions {
 
 export type ServerOptions = CommonOptions &
   (
-    | { handler: Handler<any, any>; workers?: 0; workerData?: unknown }
+    | { handler: AnyHandler; workers?: 0; workerData?: unknown }
     | {
         handler: URL | string;
         /** Threads that run handlers; 0: this one. Default: available parallelism − 1, at least 1. */

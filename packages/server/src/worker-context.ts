@@ -4,7 +4,7 @@ import type { Payload, PublishOptions, WorkerContext } from './types.js';
 import type { WorkerRuntime } from './worker-runtime.js';
 
 /** What a handler's `start` is given. */
-export class WorkerContextImpl implements WorkerContext<any> {
+export class WorkerContextImpl implements WorkerContext {
   readonly #abort = new AbortController();
   #runtime: WorkerRuntime | undefined;
 

@@ -36,7 +36,8 @@ async function main(start: WorkerStart): Promise<void> {
     ...start,
     handler,
     onHandlerError: (error, info) => {
-      if (gate.enter()) port.postMessage({ type: 'handlerError', error: packError(error), info } satisfies WorkerMessage);
+      if (gate.enter())
+        port.postMessage({ type: 'handlerError', error: packError(error), info } satisfies WorkerMessage);
     },
   });
   context.attach(runtime);
