@@ -173,6 +173,13 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
     this.#outbound.end(this, reasonNumber(this.fate ?? reason), atOnce);
   }
 
+  /** The sender has come below the mark: whether that is still so, with what was written meanwhile. */
+  waitsForDrain(lowWaterBytes: number): boolean {
+    this.wantsDrain = this.#runtime.outbound.buffered(this) > lowWaterBytes;
+    if (this.wantsDrain) this.#askForDrain();
+    return this.wantsDrain;
+  }
+
   /** The close event is here. */
   settleClosed(): void {
     this.#facts();
@@ -205,14 +212,15 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
   #belowHighWater(): boolean {
     const outbound = this.#outbound;
     if (outbound.buffered(this) <= this.#highWaterBytes) return true;
-    if (!this.wantsDrain) {
-      // What is on its way to the sender counts too: nothing more is read from here on. The sender, when
-      // it comes to this operation, sees to it that reading goes on below the low-water mark.
-      this.wantsDrain = true;
-      this.setPaused(PAUSE.write, true);
-      outbound.wantDrain(this);
-    }
+    if (!this.wantsDrain) this.#askForDrain();
     return false;
+  }
+
+  /** Nothing more is read from here on. The sender, when it comes to this, sees to it that reading goes on. */
+  #askForDrain(): void {
+    this.wantsDrain = true;
+    this.setPaused(PAUSE.write, true);
+    this.#outbound.wantDrain(this);
   }
 
   #facts(): ConnectionRow | undefined {

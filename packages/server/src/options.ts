@@ -27,6 +27,7 @@ export interface CheckedOptions {
   readonly inboxCapacity: number;
   readonly maxBytes: number;
   readonly highWaterBytes: number;
+  readonly lowWaterBytes: number;
   readonly warnAfterMs: number;
   readonly stuckAfterMs: number;
   readonly reusePort: boolean;
@@ -119,7 +120,7 @@ function section<Options extends object>(name: string, options: Options | undefi
   return options === undefined ? {} : checkObject(`options.${name}`, options);
 }
 
-type Limits = Pick<CheckedOptions, 'numbers' | 'inboxCapacity' | 'maxBytes' | 'highWaterBytes'>;
+type Limits = Pick<CheckedOptions, 'numbers' | 'inboxCapacity' | 'maxBytes' | 'highWaterBytes' | 'lowWaterBytes'>;
 
 function checkLimits(options: ServerOptions, workers: number): Limits {
   const connection = section('connection', options.connection);
@@ -165,5 +166,5 @@ function checkLimits(options: ServerOptions, workers: number): Limits {
     SLOW_CONSUMER.indexOf(slowConsumer),
     checkBoolean('options.noDelay', options.noDelay ?? true) ? 1 : 0,
   );
-  return { numbers, inboxCapacity, maxBytes, highWaterBytes };
+  return { numbers, inboxCapacity, maxBytes, highWaterBytes, lowWaterBytes };
 }

@@ -206,7 +206,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
   }
 
   async #start(): Promise<void> {
-    const { handler, numbers, framingWords, framing, inboxCapacity, highWaterBytes, workerData } = this.#options;
+    const { handler, numbers, framingWords, framing, inboxCapacity, highWaterBytes, lowWaterBytes, workerData } = this.#options;
     const id = native.create(numbers, framingWords);
     if (id < 0) throw systemError(id, native.lastSyscall(), {});
     this.#id = id;
@@ -238,6 +238,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
       framing,
       inboxCapacity,
       highWaterBytes,
+      lowWaterBytes,
       onHandlerError,
     });
     this.#context.attach(this.#runtime);

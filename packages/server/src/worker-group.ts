@@ -171,7 +171,7 @@ export class WorkerGroup {
 
   #launch(workerIndex: number): Promise<void> {
     const place = this.#places[workerIndex]!;
-    const { handler, framing, inboxCapacity, highWaterBytes, workerData, workerOptions } = this.#options;
+    const { handler, framing, inboxCapacity, highWaterBytes, lowWaterBytes, workerData, workerOptions } = this.#options;
     place.state = 'starting';
     place.warned = -1;
     place.error = undefined;
@@ -182,6 +182,7 @@ export class WorkerGroup {
       framing,
       inboxCapacity,
       highWaterBytes,
+      lowWaterBytes,
       workerData,
       reports: this.#gate.memory,
     };

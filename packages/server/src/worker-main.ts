@@ -16,6 +16,7 @@ export interface WorkerStart {
   readonly framing: Framing;
   readonly inboxCapacity: number;
   readonly highWaterBytes: number;
+  readonly lowWaterBytes: number;
   readonly workerData: unknown;
   readonly reports: SharedArrayBuffer;
 }

@@ -49,6 +49,7 @@ export interface RuntimeOptions {
   readonly framing: Framing;
   readonly inboxCapacity: number;
   readonly highWaterBytes: number;
+  readonly lowWaterBytes: number;
   readonly onHandlerError: (error: Error, info: ConnectionInfo) => void;
 }
 
@@ -56,6 +57,7 @@ export class WorkerRuntime {
   readonly attachment: number;
   readonly outbound: Outbound;
   readonly highWaterBytes: number;
+  readonly lowWaterBytes: number;
   readonly framing: Framing;
 
   readonly #handler: AnyHandler;
@@ -86,6 +88,7 @@ export class WorkerRuntime {
     this.attachment = views.id;
     this.framing = framing;
     this.highWaterBytes = options.highWaterBytes;
+    this.lowWaterBytes = options.lowWaterBytes;
     this.#handler = handler;
     this.#onMessage = handler.message?.bind(handler);
     this.outbound = new Outbound(views, framing);
@@ -187,7 +190,8 @@ export class WorkerRuntime {
     } else if (kind === IN.close) {
       this.#closed(connection, words[at + 3]!);
     } else if (kind === IN.drain) {
-      connection.wantsDrain = false;
+      // More has been written since: it is not over.
+      if (connection.waitsForDrain(this.lowWaterBytes)) return;
       const { stream } = connection;
       this.#pending.call(connection, () =>
         stream === undefined ? this.#handler.drain?.(connection) : stream.onDrain(),

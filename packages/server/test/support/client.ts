@@ -2,8 +2,9 @@ import net from 'node:net';
 
 /** A client that waits for bytes and ends, never for time. */
 export class Client {
-  /** What came and was not read yet. */
-  #bytes: Buffer = Buffer.alloc(0);
+  /** What came and was not read yet: joined when somebody looks at it. */
+  #chunks: Buffer[] = [];
+  #length = 0;
   #wake: (() => void) | undefined;
   #ended = false;
   error: NodeJS.ErrnoException | undefined;
@@ -16,7 +17,8 @@ export class Client {
     this.port = socket.localPort!;
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
     socket.on('data', (chunk: Buffer) => {
-      this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
+      this.#chunks.push(chunk);
+      this.#length += chunk.length;
       this.#wake?.();
     });
     const ended = (): void => {
@@ -59,15 +61,15 @@ export class Client {
 
   /** The next `count` bytes; fewer when the server ends before. */
   async read(count: number): Promise<Buffer> {
-    await this.#until(() => this.#bytes.length >= count);
-    return this.#take(Math.min(count, this.#bytes.length));
+    await this.#until(() => this.#length >= count);
+    return this.#take(Math.min(count, this.#length));
   }
 
   /** Up to the delimiter, without it; everything there is when the server ends before. */
   async readLine(delimiter = '\n'): Promise<string> {
-    await this.#until(() => this.#bytes.includes(delimiter));
-    const at = this.#bytes.indexOf(delimiter);
-    if (at < 0) return this.#take(this.#bytes.length).toString();
+    await this.#until(() => this.#joined().includes(delimiter));
+    const at = this.#joined().indexOf(delimiter);
+    if (at < 0) return this.#take(this.#length).toString();
     const line = this.#take(at).toString();
     this.#take(delimiter.length);
     return line;
@@ -82,7 +84,7 @@ export class Client {
   /** Everything up to the server's end. */
   async readAll(): Promise<Buffer> {
     await this.#until(() => false);
-    return this.#take(this.#bytes.length);
+    return this.#take(this.#length);
   }
 
   /** Reads nothing from the system until `readOn`. */
@@ -103,9 +105,15 @@ export class Client {
     }
   }
 
+  #joined(): Buffer {
+    if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)];
+    return this.#chunks[0]!;
+  }
+
   #take(count: number): Buffer {
-    const taken = this.#bytes.subarray(0, count);
-    this.#bytes = this.#bytes.subarray(count);
-    return taken;
+    const bytes = this.#joined();
+    this.#chunks = [bytes.subarray(count)];
+    this.#length -= count;
+    return bytes.subarray(0, count);
   }
 }
