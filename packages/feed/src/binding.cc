@@ -1,5 +1,8 @@
 // Node-API face of millrace/feed: converts, checks what JavaScript cannot, and keeps each thread's
 // part of a feed alive as long as that thread needs it. src/native.ts declares what is exported.
+//
+// While a thread is being terminated, every Node-API call that may enter JavaScript fails, in the
+// middle of any function here: results start as nullptr, and what follows must do without them.
 
 #include <node_api.h>
 #include <sys/syscall.h>
@@ -24,19 +27,19 @@ using namespace millrace;
 constexpr std::uint32_t kNotBytes = 5;
 
 napi_value number(napi_env env, double value) {
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_double(env, value, &result);
   return result;
 }
 
 napi_value small_number(napi_env env, std::int32_t value) {
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_int32(env, value, &result);
   return result;
 }
 
 napi_value boolean(napi_env env, bool value) {
-  napi_value result;
+  napi_value result = nullptr;
   napi_get_boolean(env, value, &result);
   return result;
 }
@@ -46,7 +49,7 @@ void set(napi_env env, napi_value object, const char* name, napi_value value) {
 }
 
 double get_number(napi_env env, napi_value object, const char* name) {
-  napi_value value;
+  napi_value value = nullptr;
   double result = 0;
   napi_get_named_property(env, object, name, &value);
   napi_get_value_double(env, value, &result);
@@ -55,7 +58,9 @@ double get_number(napi_env env, napi_value object, const char* name) {
 
 napi_value fail(napi_env env, const SystemError& error) {
   const std::string message = std::string(error.syscall) + ": " + std::strerror(error.code);
-  napi_value code, text, thrown;
+  napi_value code = nullptr;
+  napi_value text = nullptr;
+  napi_value thrown = nullptr;
   napi_create_string_utf8(env, "ERR_FEED_MEMORY", NAPI_AUTO_LENGTH, &code);
   napi_create_string_utf8(env, message.c_str(), message.size(), &text);
   napi_create_error(env, code, text, &thrown);
@@ -73,12 +78,12 @@ napi_value view(napi_env env, void* data, std::size_t bytes, std::shared_ptr<T> 
       env, data, bytes,
       [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<T>*>(hint); }, held,
       &result);
-  if (status != napi_ok) {
-    delete held;
-    napi_throw_error(env, "ERR_UNSUPPORTED_PLATFORM",
-                     "this runtime does not allow memory outside of its heap");
-  }
-  return result;
+  if (status == napi_ok) return result;
+  // Not deleted: a call that fails half done still runs the finalizer one day.
+  held->reset();
+  napi_throw_error(env, "ERR_UNSUPPORTED_PLATFORM",
+                   "this runtime does not allow memory outside of its heap");
+  return nullptr;
 }
 
 // One thread's handle on a feed: what its JavaScript functions work on.
@@ -101,7 +106,7 @@ class Handle {
   std::shared_ptr<Bell> bell;
 
   napi_status open_doorbell(napi_value callback) {
-    napi_value name;
+    napi_value name = nullptr;
     napi_create_string_utf8(env_, "millrace.feed", NAPI_AUTO_LENGTH, &name);
     // One call may be pending: a second ring says nothing new.
     const napi_status status =
@@ -130,15 +135,10 @@ class Handle {
          : napi_unref_threadsafe_function(env_, doorbell_);
   }
 
-  // Consumers leave, what they had not begun goes to others; groups end; nobody rings any more.
+  // Nobody rings any more; this thread's consumers have ended before.
   void close_doorbell() {
+    end_consumers();
     if (doorbell_ == nullptr) return;
-    for (const auto& consumer : consumers) {
-      if (consumer != nullptr) feed->leave(*consumer);
-    }
-    consumers.clear();
-    for (const std::uint32_t group : groups) feed->close_group(group);
-    groups.clear();
     feed->unobserve(bell.get());
     bell->detach();
     bell.reset();
@@ -155,6 +155,16 @@ class Handle {
   }
 
  private:
+  // What they had not begun goes to others.
+  void end_consumers() {
+    for (const auto& consumer : consumers) {
+      if (consumer != nullptr) feed->leave(*consumer);
+    }
+    consumers.clear();
+    for (const std::uint32_t group : groups) feed->close_group(group);
+    groups.clear();
+  }
+
   static void on_environment_end(void* handle) { static_cast<Handle*>(handle)->close_doorbell(); }
 
   static void ring(void* doorbell) {
@@ -164,7 +174,7 @@ class Handle {
 
   static void answer(napi_env env, napi_value callback, void*, void*) {
     if (env == nullptr || callback == nullptr) return;
-    napi_value undefined;
+    napi_value undefined = nullptr;
     napi_get_undefined(env, &undefined);
     napi_call_function(env, undefined, callback, 0, nullptr, nullptr);
   }
@@ -488,7 +498,7 @@ napi_value stats(napi_env env, napi_callback_info info) {
       {"p99", static_cast<double>(stats.latency_p99_ns)},
       {"max", static_cast<double>(stats.latency_max_ns)},
   };
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_object(env, &result);
   for (const auto& [name, value] : fields) set(env, result, name, number(env, value));
   return result;
@@ -498,7 +508,7 @@ napi_value memory_plan(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
   if (!call.live()) return nullptr;
   const FeedMemoryPlan plan = call.feed().memory_plan();
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_object(env, &result);
   set(env, result, "messages", number(env, static_cast<double>(plan.messages)));
   set(env, result, "allocator", number(env, static_cast<double>(plan.allocator)));
@@ -512,7 +522,7 @@ napi_value memory_plan(napi_env env, napi_callback_info info) {
 napi_value address(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
   if (!call.live()) return nullptr;
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_bigint_uint64(env, FeedRegistry::instance().address(call.handle->id), &result);
   return result;
 }
@@ -562,22 +572,24 @@ constexpr struct {
 napi_value wrap(napi_env env, std::shared_ptr<Feed> feed, std::uint32_t id) {
   const FeedOptions& options = feed->options();
   auto* const handle = new Handle(env, std::move(feed), id);
-  napi_value object;
+  napi_value object = nullptr;
+  napi_value key = nullptr;
+  void* cell = nullptr;
   napi_create_object(env, &object);
-  napi_wrap(
-      env, object, handle, [](napi_env, void* data, void*) { delete static_cast<Handle*>(data); },
-      nullptr, nullptr);
+  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<Handle*>(data); };
+  if (napi_wrap(env, object, handle, finalize, nullptr, nullptr) != napi_ok) {
+    delete handle;
+    return nullptr;
+  }
+  // Its memory neither moves nor goes while the object refers to it.
+  if (napi_create_arraybuffer(env, sizeof(FeedKey), &cell, &key) != napi_ok) return nullptr;
+  std::memset(cell, 0, sizeof(FeedKey));
+  handle->key = static_cast<std::uint8_t*>(cell);
   for (const auto& [name, function] : kMethods) {
-    napi_value method;
+    napi_value method = nullptr;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, handle, &method);
     set(env, object, name, method);
   }
-  // Its memory neither moves nor goes while the object refers to it.
-  napi_value key;
-  void* cell = nullptr;
-  napi_create_arraybuffer(env, sizeof(FeedKey), &cell, &key);
-  std::memset(cell, 0, sizeof(FeedKey));
-  handle->key = static_cast<std::uint8_t*>(cell);
   set(env, object, "keyCell", key);
   set(env, object, "id", number(env, id));
   set(env, object, "capacity", number(env, options.capacity));
@@ -612,21 +624,21 @@ napi_value attach(napi_env env, napi_callback_info info) {
   const std::uint32_t id = call.u32(0);
   auto feed = FeedRegistry::instance().attach(id);
   if (feed != nullptr) return wrap(env, std::move(feed), id);
-  napi_value none;
+  napi_value none = nullptr;
   napi_get_null(env, &none);
   return none;
 }
 
 napi_value initialize(napi_env env, napi_value exports) {
   const auto add = [&](const char* name, napi_callback function) {
-    napi_value value;
+    napi_value value = nullptr;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
     set(env, exports, name, value);
   };
   add("create", create);
   add("attach", attach);
   set(env, exports, "nonce", number(env, static_cast<double>(FeedRegistry::instance().nonce())));
-  napi_value layout;
+  napi_value layout = nullptr;
   napi_create_object(env, &layout);
   set(env, layout, "tableBytes", number(env, LeaseTable::kBytes));
   set(env, layout, "headerBytes", number(env, LeaseTable::kHeaderBytes));
