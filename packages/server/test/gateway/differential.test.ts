@@ -1,5 +1,7 @@
-import { BINARY_SCRIPT, randomCommand, SCRIPT } from './command-sequences';
+import { BINARY_SCRIPT } from './binary-script';
+import { SCRIPT } from './command-script';
 import { GatewayProcess } from './gateway-process';
+import { randomCommand } from './random-commands';
 import { RedisProcess, redisIsInstalled } from './redis-process';
 import { decodeReplies, RespClient, type Value } from './resp-client';
 import { withSeed } from './seed';

@@ -95,28 +95,6 @@ describe('the running gateway', () => {
     }
   });
 
-  test('subscribers get a message for each trade and quote', async () => {
-    const [client] = await connect();
-    await client!.send('SUBSCRIBE', 'tick:BTCUSDT');
-    for (const kind of ['trade', 'quote']) {
-      const received = await client!.until(`"kind":"${kind}"`);
-      expect(received).toContain('$7\r\nmessage\r\n$12\r\ntick:BTCUSDT\r\n');
-    }
-  });
-
-  test('PUBLISH on any worker reaches the subscribers of every worker', async () => {
-    const subscribers = await connect(8);
-    for (const [i, client] of subscribers.entries()) {
-      await client.send('HELLO', i % 2 === 0 ? '2' : '3');
-      await client.send(i < 4 ? 'SUBSCRIBE' : 'PSUBSCRIBE', i < 4 ? 'news' : 'n?w*');
-    }
-    const publishers = await connect(4);
-    for (const [i, client] of publishers.entries()) expect(await client.call('PUBLISH', 'news', `no ${i}`)).toBe(8);
-    for (const client of subscribers) {
-      for (const i of publishers.keys()) await client.until(`$4\r\nno ${i}\r\n`);
-    }
-  });
-
   test('INCR on all workers at a time loses none', async () => {
     const adders = await connect(8);
     await adders[0]!.send('DEL', 'counter');
@@ -131,52 +109,6 @@ describe('the running gateway', () => {
     await client!.send('SET', 'brief', 'x', 'PX', '30');
     while ((await client!.call('GET', 'brief')) !== null);
     expect(await client!.call('PTTL', 'brief')).toBe(-2);
-  });
-
-  test('a connection that closes gives its subscriptions back', async () => {
-    const [subscriber, other] = await connect(2);
-    await subscriber!.send('SUBSCRIBE', 'mine');
-    await subscriber!.send('PSUBSCRIBE', 'mine*');
-    expect(await other!.call('PUBSUB', 'NUMSUB', 'mine')).toEqual(['mine', 1]);
-    expect(await other!.call('PUBSUB', 'NUMPAT')).toBe(1);
-    await subscriber!.close();
-    while ((await other!.call('PUBSUB', 'NUMPAT')) !== 0);
-    expect(await other!.call('PUBSUB', 'CHANNELS')).toEqual([]);
-  });
-
-  test('subscriptions are bounded', async () => {
-    const [client] = await connect();
-    const channels = Array.from({ length: 1025 }, (_, i) => `channel-${i}`);
-    const replies = decodeReplies(await client!.send('SUBSCRIBE', ...channels));
-    expect(replies).toHaveLength(1025);
-    expect(replies[1023]).toEqual(['subscribe', 'channel-1023', 1024]);
-    expect(String(replies[1024])).toMatch(/max number of subscriptions reached/);
-    const [other] = await connect();
-    expect(String(await other!.call('SUBSCRIBE', 'x'.repeat(2000)))).toMatch(/longer than 1024 bytes/);
-  });
-
-  test('a message too large to publish is refused', async () => {
-    const [client, subscriber] = await connect(2);
-    await subscriber!.send('SUBSCRIBE', 'large');
-    expect(String(await client!.call('PUBLISH', 'large', 'x'.repeat(100_000)))).toMatch(/^Error: ERR /);
-    expect(await client!.call('PUBLISH', 'large', 'x'.repeat(60_000))).toBe(1);
-    await subscriber!.until('x'.repeat(60_000));
-  });
-
-  test('a subscriber that does not read gets the newest message when it does', async () => {
-    const [subscriber, publisher] = await connect(2);
-    await subscriber!.send('SUBSCRIBE', 'flood', 'trickle');
-    subscriber!.pause();
-    const filler = 'x'.repeat(50_000);
-    let sent = 0;
-    do await publisher!.send('PUBLISH', 'flood', `${filler}${sent++}`);
-    while (Number((await info(publisher!, 'stats')).get('published_conflated')) === 0);
-    for (let i = 0; i < 100; i++) await publisher!.send('PUBLISH', 'flood', `${filler}${sent++}`);
-    expect(await publisher!.call('PUBLISH', 'trickle', 'end')).toBe(1);
-    subscriber!.resume();
-    const received = await subscriber!.until('$7\r\ntrickle\r\n$3\r\nend\r\n');
-    expect(received).toContain(`x${sent - 1}\r\n`);
-    expect(received.length).toBeLessThan(sent * filler.length);
   });
 
   test('CLIENT LIST shows the connections of every worker, by name', async () => {
