@@ -38,7 +38,7 @@ class ConsumerTest : public ::testing::Test {
     return bytes;
   }
   static std::size_t bytes_in_use(HandDrivenPipeline& p) {
-    const std::size_t fixed = Outbox::arena_bytes() + Receiver::kReadBlockBytes;
+    const std::size_t fixed = Outbox::arena_bytes() + Input::kReadBlockBytes;
     const std::size_t now = p.core.store.slab().stats().in_use_bytes;
     return now > fixed ? now - fixed : 0;
   }

@@ -86,7 +86,7 @@ class FrameBench {
     payloads_.clear();
     arguments_.clear();
     ASSERT_EQ(pipeline_.core.store.held_bytes(), 0u);
-    const std::size_t fixed = Outbox::arena_bytes() + Receiver::kReadBlockBytes;
+    const std::size_t fixed = Outbox::arena_bytes() + Input::kReadBlockBytes;
     ASSERT_LE(pipeline_.core.store.slab().stats().in_use_bytes, fixed) << "blocks are not given back";
   }
 

@@ -25,7 +25,7 @@ Connection& record(HandDrivenPipeline& p, ConnectionKey key) {
 
 // What is in use beside the output blocks of the workers and the read block.
 std::size_t bytes_in_use(HandDrivenPipeline& p) {
-  const std::size_t fixed = p.workers.size() * Outbox::arena_bytes() + Receiver::kReadBlockBytes;
+  const std::size_t fixed = p.workers.size() * Outbox::arena_bytes() + Input::kReadBlockBytes;
   const std::size_t now = p.core.store.slab().stats().in_use_bytes;
   return now > fixed ? now - fixed : 0;
 }

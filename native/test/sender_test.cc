@@ -63,7 +63,7 @@ class SenderTest : public ::testing::Test {
 
   // Bytes in the arena beside the output blocks and the receiver's.
   static std::size_t bytes_in_use(HandDrivenPipeline& p) {
-    const std::size_t fixed = Outbox::arena_bytes() + Receiver::kReadBlockBytes;
+    const std::size_t fixed = Outbox::arena_bytes() + Input::kReadBlockBytes;
     const std::size_t now = p.core.store.slab().stats().in_use_bytes;
     return now > fixed ? now - fixed : 0;
   }

@@ -14,8 +14,8 @@
 namespace millrace {
 
 // A thread with a name, a small stack and all signals blocked (they are for Node's main thread).
-// One thread starts and joins it. Owns the thread: destroying a started one that was not joined is a
-// mistake.
+// One thread starts and joins it. Owns the thread: destroying a started one that was not joined is
+// a mistake.
 class NativeThread {
  public:
   static constexpr std::size_t kStackBytes = 256 * 1024;

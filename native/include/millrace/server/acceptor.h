@@ -19,10 +19,10 @@
 namespace millrace {
 
 // The stage that accepts: until EAGAIN, each connection with the next sequence, given to the worker
-// that has the fewest. Out of descriptors it gives up a reserve one to take a waiting client and turn
-// it away, counted, and never spins; where even that fails it waits a moment.
-// One thread runs step(); pause(), resume() and stop() are for any. Owns the listening socket and the
-// reserve. Costs one accept4, one epoll_ctl, and one hand-over a connection.
+// that has the fewest. Out of descriptors it gives up a reserve one to take a waiting client and
+// turn it away, counted, and never spins; where even that fails it waits a moment. One thread runs
+// step(); pause(), resume() and stop() are for any. Owns the listening socket and the reserve.
+// Costs one accept4, one epoll_ctl, and one hand-over a connection.
 class Acceptor {
  public:
   explicit Acceptor(PipelineCore& core) : core_(core) {}
@@ -87,10 +87,14 @@ class Acceptor {
     SocketAddress peer;
     SystemError error;
     switch (accept_connection(listener_.get(), fd, &peer, error)) {
-      case AcceptResult::kAccepted: break;
-      case AcceptResult::kPeerGone: return true;
-      case AcceptResult::kNoDescriptors: return shed(error);
-      case AcceptResult::kEmpty: return false;
+      case AcceptResult::kAccepted:
+        break;
+      case AcceptResult::kPeerGone:
+        return true;
+      case AcceptResult::kNoDescriptors:
+        return shed(error);
+      case AcceptResult::kEmpty:
+        return false;
       case AcceptResult::kError:
         // Whatever it is, the listener may stay readable.
         backoff_until_ms_ = coarse_ms() + kBackoffMs;
@@ -150,13 +154,15 @@ class Acceptor {
     if (core_.epoll.add(fd, EventLoop::kEdges, key.packed())) {
       core_.close(c, CloseReason::kOverload);
     }
-    // Since accept_one() looked, everybody else may have been told (seq_cst: StagedPipeline::end_all).
+    // Since accept_one() looked, everybody else may have been told (seq_cst:
+    // StagedPipeline::end_all).
     if (core_.draining.load(std::memory_order_seq_cst)) core_.tell(c, kEventServerEnd);
     if (on_accepted_ != nullptr) on_accepted_(context_, key);
     core_.table.unpin(c);
   }
 
-  // Fewest connections; among equals they take turns, or short-lived ones would all go to the first.
+  // Fewest connections; among equals they take turns, or short-lived ones would all go to the
+  // first.
   std::uint32_t choose_worker() {
     const auto workers = static_cast<std::uint32_t>(core_.inboxes.size());
     std::uint32_t best = next_worker_ % workers;
@@ -177,7 +183,8 @@ class Acceptor {
     const std::uint32_t rate = core_.options.accept_rate;
     if (rate == 0) return true;
     const std::int64_t now = monotonic_ns();
-    tokens_ = std::min<double>(rate, tokens_ + static_cast<double>(now - refilled_ns_) * 1e-9 * rate);
+    tokens_ =
+        std::min<double>(rate, tokens_ + static_cast<double>(now - refilled_ns_) * 1e-9 * rate);
     refilled_ns_ = now;
     if (tokens_ < 1) return false;
     tokens_ -= 1;
@@ -202,11 +209,16 @@ class Acceptor {
       reserve();
     }
     switch (result) {
-      case AcceptResult::kAccepted: reject(RejectReason::kDescriptors); return true;
-      case AcceptResult::kPeerGone: return true;
+      case AcceptResult::kAccepted:
+        reject(RejectReason::kDescriptors);
+        return true;
+      case AcceptResult::kPeerGone:
+        return true;
       // The kernel looks for a descriptor before it looks for a client.
-      case AcceptResult::kEmpty: return false;
-      default: break;
+      case AcceptResult::kEmpty:
+        return false;
+      default:
+        break;
     }
     if (!descriptors) reject(RejectReason::kMemory);
     backoff_until_ms_ = coarse_ms() + kBackoffMs;

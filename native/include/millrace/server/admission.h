@@ -5,8 +5,8 @@
 
 namespace millrace {
 
-// Admits a key to a stage's queue at most once, so that a queue with one slot for each connection can
-// never be full and no edge is ever lost. One word for each descriptor and stage:
+// Admits a key to a stage's queue at most once, so that a queue with one slot for each connection
+// can never be full and no edge is ever lost. One word for each descriptor and stage:
 //
 //      admit()            begin()            finish()
 //   idle ─────▶ queued ─────────▶ running ─────────────▶ idle
@@ -19,8 +19,8 @@ namespace millrace {
 // descriptor's present connection (see Receiver::step and Sender::step).
 //
 // Every operation is a sequentially consistent read-modify-write (or load): whoever admits has
-// published its reason before, and finds either `queued`/`again`, in which case the stage reads that
-// reason after begin(), or pushes the key itself.
+// published its reason before, and finds either `queued`/`again`, in which case the stage reads
+// that reason after begin(), or pushes the key itself.
 class Admission {
  public:
   // Any thread. True: the caller pushes the key.
@@ -29,12 +29,18 @@ class Admission {
     for (;;) {
       std::uint8_t next;
       switch (state) {
-        case kIdle: next = kQueued; break;
-        case kRunning: next = kAgain; break;
-        default: return false;
+        case kIdle:
+          next = kQueued;
+          break;
+        case kRunning:
+          next = kAgain;
+          break;
+        default:
+          return false;
       }
       // Pairs with the exchanges of begin() and finish().
-      if (word_.compare_exchange_weak(state, next, std::memory_order_seq_cst)) return next == kQueued;
+      if (word_.compare_exchange_weak(state, next, std::memory_order_seq_cst))
+        return next == kQueued;
     }
   }
 

@@ -12,15 +12,15 @@
 
 namespace millrace {
 
-// The server's memory: blocks of a slab, each with a reference count and a link. Counts and links lie
-// outside the arena, which JavaScript can write to.
-// Any thread allocates, references and releases. `next` belongs to whoever owns the chain.
-// It owns the slab. A reference or a release is one atomic addition.
+// The server's memory: blocks of a slab, each with a reference count and a link. Counts and links
+// lie outside the arena, which JavaScript can write to. Any thread allocates, references and
+// releases. `next` belongs to whoever owns the chain. It owns the slab. A reference or a release is
+// one atomic addition.
 //
 // `hold` keeps connections that do not finish (unfinished frames, output that a peer does not read)
-// from taking the memory that everybody needs: held blocks may fill three quarters of the arena. The
-// last sixteenth of that is for small ones, so that whoever takes the rest is refused first, and not
-// a quiet client with the start of a frame.
+// from taking the memory that everybody needs: held blocks may fill three quarters of the arena.
+// The last sixteenth of that is for small ones, so that whoever takes the rest is refused first,
+// and not a quiet client with the start of a frame.
 class BlockStore {
  public:
   // Blocks are at least this large, so that offset / kUnit names each block's count.

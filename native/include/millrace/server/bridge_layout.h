@@ -6,8 +6,8 @@ namespace millrace {
 
 // The memory that a worker's JavaScript reads and writes directly. This is the one definition: the
 // addon hands these numbers to TypeScript, which refuses to start when its own differ
-// (ERR_LAYOUT_MISMATCH). All fields are u32 in native order; offsets are bytes from the start of the
-// arena.
+// (ERR_LAYOUT_MISMATCH). All fields are u32 in native order; offsets are bytes from the start of
+// the arena.
 //
 // Inbound descriptor, 32 bytes (receiver to worker), in a ring of `capacity` of them:
 //
@@ -19,7 +19,8 @@ namespace millrace {
 //             (offset from the payload's start, length); bit 8 of kind: the framed bytes in the
 //             arena, [offset - before, offset + length + after), are what send() would write.
 //    close:   length = CloseReason.
-//    end:     length = FrameError, 0 for a plain end of input, kFrameIncomplete for one in the middle
+//    end:     length = FrameError, 0 for a plain end of input, kFrameIncomplete for one in the
+//    middle
 //             of a frame; parts and partCount are the low and high half of the error's detail.
 //
 // Outbound operation, 32 bytes (worker to sender), in a list that one native call hands over:
@@ -28,7 +29,8 @@ namespace millrace {
 //    ┌────────┬──────────┬────────┬────────┬────────────┬─────────┬───────────┬────────┐
 //    │ fd     │ sequence │ offset │ length │ kind       │ a       │ b         │ block  │
 //    └────────┴──────────┴────────┴────────┴────────────┴─────────┴───────────┴────────┘
-//    write:    bytes [offset, offset + length) of `block`: the output block or an inbound one. Bit 8
+//    write:    bytes [offset, offset + length) of `block`: the output block or an inbound one. Bit
+//    8
 //              of kind: wants a drain event.
 //    end:      a = CloseReason.   activate: a = subscription index, b = its generation.
 //    publish:  [offset, …) holds {topicBytes, payloadBytes, keyLow, keyHigh, flags} as u32, the
@@ -68,7 +70,7 @@ enum InboundKind : std::uint32_t {
   kInOpen = 1,
   kInClose = 2,
   kInDrain = 3,
-  kInEnd = 4,       // no more messages: the peer's end of input, or a broken frame
+  kInEnd = 4,        // no more messages: the peer's end of input, or a broken frame
   kInServerEnd = 5,  // the server closes gracefully
   kInReopen = 6,
   kInExactEcho = 1 << 8,

@@ -15,8 +15,8 @@ namespace millrace {
 enum ConnectionEvent : std::uint32_t {
   kEventOpen = 1,
   kEventDrain = 2,
-  kEventServerEnd = 4,  // the server closes: end after what was received
-  kEventHangup = 8,     // epoll saw EPOLLERR or EPOLLHUP
+  kEventServerEnd = 4,   // the server closes: end after what was received
+  kEventHangup = 8,      // epoll saw EPOLLERR or EPOLLHUP
   kEventLastBytes = 16,  // epoll saw that the peer has ended, or one of the above
 };
 
@@ -24,13 +24,14 @@ enum ConnectionEvent : std::uint32_t {
 // key to the receiver, so that no edge has to come (see Receiver::step).
 enum PauseBit : std::uint32_t {
   kPauseUser = 1,
-  kPauseWrite = 2,  // output above the high-water mark
-  kPauseAsync = 4,  // an async handler has not settled
+  kPauseWrite = 2,      // output above the high-water mark
+  kPauseAsync = 4,      // an async handler has not settled
   kPauseUnhandled = 8,  // its worker has not handled enough of what was received
 };
 
-// The state of one connection between events: a record of the table's pool, found by key. While idle
-// it holds no block. Members belong to the stage that their group names; atomics are for any thread.
+// The state of one connection between events: a record of the table's pool, found by key. While
+// idle it holds no block. Members belong to the stage that their group names; atomics are for any
+// thread.
 struct Connection {
   // Written by the acceptor before the key is published, constant afterwards.
   ConnectionKey key;
@@ -54,12 +55,12 @@ struct Connection {
   std::atomic<std::uint64_t> linger_until_ms{0};
   std::atomic<std::uint64_t> bytes_read{0};
   std::atomic<std::uint64_t> bytes_written{0};
-  std::atomic<std::uint32_t> backlog_bytes{0};  // written by the sender only
+  std::atomic<std::uint32_t> backlog_bytes{0};    // written by the sender only
   std::atomic<std::uint32_t> unhandled_bytes{0};  // in messages that its worker has not handled
   std::atomic<std::int64_t> paused_since_ns{0};
 
-  // Receiver. `block` holds the unread bytes [begin, end): an unfinished frame, or what the worker's
-  // inbox had no room for.
+  // Receiver. `block` holds the unread bytes [begin, end): an unfinished frame, or what the
+  // worker's inbox had no room for.
   struct {
     FramingState framing{};
     std::uint32_t block = kNoBlock;

@@ -86,8 +86,8 @@ class ConnectionTable {
   // Gives a claimed record back that was never published.
   void abandon(Connection& connection) { pool_.release(connection.record); }
 
-  // Makes a claimed record findable, with the pin of its life, and more if the caller goes on with it:
-  // from here on others may close and release it.
+  // Makes a claimed record findable, with the pin of its life, and more if the caller goes on with
+  // it: from here on others may close and release it.
   void publish(Connection& connection, std::uint32_t pins = 1) {
     open_.fetch_add(1, std::memory_order_relaxed);
     // release: pairs with the acquire of pin().

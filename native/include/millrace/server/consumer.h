@@ -42,8 +42,8 @@ class Consumer {
 
   // The thread ends, perhaps in the middle of a batch. What it had begun is settled so that its
   // successor finds whole messages only: output of messages before the running one is sent, the
-  // running one fails and its connection closes behind that, as do those with unsettled handlers; the
-  // rest stays in the ring, in order.
+  // running one fails and its connection closes behind that, as do those with unsettled handlers;
+  // the rest stays in the ring, in order.
   void detach(CloseReason reason) {
     if (!attached()) return;
     bool starved = inbox_.batch.count != 0 && abandon_batch(reason);
@@ -173,8 +173,8 @@ class Consumer {
     ConnectionKey key;
   };
 
-  // Gives back what `count` descriptors held: blocks by runs, unhandled bytes by connection, and the
-  // lives of closed connections.
+  // Gives back what `count` descriptors held: blocks by runs, unhandled bytes by connection, and
+  // the lives of closed connections.
   void finish_descriptors(std::uint64_t first, std::uint32_t count) {
     std::uint32_t block = kNoBlock;
     std::uint32_t references = 0;
@@ -195,14 +195,19 @@ class Consumer {
         bytes = 0;
       }
       switch (d.kind & 0xff) {
-        case kInMessage: bytes += (d.kind & kInParked) == 0 ? d.length : 0; break;
-        case kInOpen: note_opened(owner); break;
+        case kInMessage:
+          bytes += (d.kind & kInParked) == 0 ? d.length : 0;
+          break;
+        case kInOpen:
+          note_opened(owner);
+          break;
         case kInClose:
           if (bytes != 0) settle(key, bytes);
           bytes = 0;
           end_life(owner);
           break;
-        default: break;
+        default:
+          break;
       }
     }
     if (bytes != 0) settle(key, bytes);
@@ -239,12 +244,12 @@ class Consumer {
 
   // Behind the output that stands in the list: what was answered is sent.
   void close(ConnectionKey key, CloseReason reason) {
-    outbound_.append({key.fd, key.sequence, 0, 0, kOutEnd, static_cast<std::uint32_t>(reason), 1,
-                      kNoBlock});
+    outbound_.append(
+        {key.fd, key.sequence, 0, 0, kOutEnd, static_cast<std::uint32_t>(reason), 1, kNoBlock});
   }
 
-  // JavaScript wrote the position that it came to before each message, and how many operations stood
-  // in the list: both survive its end. True: the receiver waits for room.
+  // JavaScript wrote the position that it came to before each message, and how many operations
+  // stood in the list: both survive its end. True: the receiver waits for room.
   bool abandon_batch(CloseReason reason) {
     const std::uint64_t first = inbox_.batch.first;
     const std::uint32_t begun =

@@ -6,11 +6,11 @@
 
 namespace millrace {
 
-// How a native thread wakes a JavaScript thread that may be torn down at any moment. The function is
-// called under a lock that detach() takes, so that after detach() nobody is inside it and nobody will
-// be: the acknowledgement which the teardown of an environment needs before it lets its thread-safe
-// function go.
-// Any thread rings; the environment's thread attaches and detaches. Owns nothing.
+// How a native thread wakes a JavaScript thread that may be torn down at any moment. The function
+// is called under a lock that detach() takes, so that after detach() nobody is inside it and nobody
+// will be: the acknowledgement which the teardown of an environment needs before it lets its
+// thread-safe function go. Any thread rings; the environment's thread attaches and detaches. Owns
+// nothing.
 class Doorbell {
  public:
   using Function = void (*)(void* context);

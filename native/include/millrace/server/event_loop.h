@@ -52,8 +52,9 @@ class EventLoop {
   static constexpr std::uint32_t kHangup = EPOLLERR | EPOLLHUP;
   static constexpr std::uint32_t kLastEdges = kHangup | EPOLLRDHUP;
 
-  // The end may be in the same edge as the last bytes, and then no other follows: a short read is not
-  // all that there is. And a connection that is not being read would not notice that it is dead.
+  // The end may be in the same edge as the last bytes, and then no other follows: a short read is
+  // not all that there is. And a connection that is not being read would not notice that it is
+  // dead.
   void note_last_edge(ConnectionKey key, std::uint32_t what) {
     Connection* connection = core_.table.pin(key);
     if (connection == nullptr) return;

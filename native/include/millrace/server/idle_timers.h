@@ -26,7 +26,7 @@ class IdleTimers {
         due_(new std::uint32_t[capacity]),
         reaper_(reaper) {}
 
-  static std::size_t bytes(std::uint32_t capacity) { 
+  static std::size_t bytes(std::uint32_t capacity) {
     return TimerWheel::bytes(capacity) + capacity * sizeof(std::uint32_t);
   }
 

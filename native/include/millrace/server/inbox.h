@@ -20,8 +20,9 @@ namespace millrace {
 
 class Outbox;
 
-// What a moment's look at a worker's messages says. received = handled + failed + dropped + in_flight, where
-// in_flight is counted in the ring and among the unsettled handlers, never as the difference.
+// What a moment's look at a worker's messages says. received = handled + failed + dropped +
+// in_flight, where in_flight is counted in the ring and among the unsettled handlers, never as the
+// difference.
 struct MessageLedger {
   std::uint64_t received = 0;
   std::uint64_t handled = 0;
@@ -67,8 +68,8 @@ class Inbox {
   }
   InboundDescriptor& at(std::uint64_t position) {
     return reinterpret_cast<InboundDescriptor*>(
-        memory_ + kControlWords + kOperationListCapacity * (sizeof(OutboundOperation) / 4))
-        [position & cursor_.mask()];
+        memory_ + kControlWords +
+        kOperationListCapacity * (sizeof(OutboundOperation) / 4))[position & cursor_.mask()];
   }
 
   // Receiver.
@@ -94,7 +95,8 @@ class Inbox {
     }
     staged_ = 0;
     // seq_cst: pairs with try_sleep(), which says so first and looks at the ring afterwards.
-    if (asleep_.load(std::memory_order_seq_cst) && asleep_.exchange(false, std::memory_order_seq_cst)) {
+    if (asleep_.load(std::memory_order_seq_cst) &&
+        asleep_.exchange(false, std::memory_order_seq_cst)) {
       doorbell_.ring();
     }
   }
@@ -119,8 +121,8 @@ class Inbox {
     return !asleep_.exchange(false, std::memory_order_seq_cst);
   }
 
-  // Takes over what JavaScript counted, and gives `count` descriptors back. True: the receiver waits
-  // for room and has to be woken.
+  // Takes over what JavaScript counted, and gives `count` descriptors back. True: the receiver
+  // waits for room and has to be woken.
   bool release(std::uint32_t count) {
     {
       const std::lock_guard guard(ledger_lock_);

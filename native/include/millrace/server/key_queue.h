@@ -9,8 +9,8 @@
 
 namespace millrace {
 
-// Where a stage puts keys for another stage. On one thread it may be the other stage itself; between
-// threads it is a KeyQueue.
+// Where a stage puts keys for another stage. On one thread it may be the other stage itself;
+// between threads it is a KeyQueue.
 class KeySink {
  public:
   virtual void push(ConnectionKey key) = 0;  // the key was admitted: this cannot fail
@@ -20,8 +20,8 @@ class KeySink {
   ~KeySink() = default;
 };
 
-// A queue of admitted keys and the parker of the thread that pops them. It has as many slots as there
-// are descriptors, and Admission lets each in once, so a push always finds room.
+// A queue of admitted keys and the parker of the thread that pops them. It has as many slots as
+// there are descriptors, and Admission lets each in once, so a push always finds room.
 class KeyQueue final : public KeySink {
  public:
   KeyQueue(std::uint32_t descriptors, Parker& parker) : keys_(descriptors), parker_(parker) {}

@@ -18,8 +18,8 @@ void plan_memory(const PipelineOptions& o, Part&& part) {
   part("connections", ConnectionTable::bytes(o.descriptors, o.max_connections) +
                           AddressCounts::bytes(o.max_per_address, o.max_connections) +
                           o.descriptors * sizeof(std::atomic<std::uint32_t>));
-  part("key queues", 2 * KeyQueue::bytes(o.descriptors) +
-                         SharedServer::announcement_bytes(o.descriptors));
+  part("key queues",
+       2 * KeyQueue::bytes(o.descriptors) + SharedServer::announcement_bytes(o.descriptors));
   part("inboxes", o.workers * (sizeof(Inbox) + Inbox::bytes(o.inbox_capacity)));
   part("outboxes", PipelineCore::kMaxOutboxes * Outbox::bytes());
   part("timers", IdleTimers::bytes(o.max_connections));

@@ -18,8 +18,8 @@ class Outbound {
   Outbound& operator=(const Outbound&) = delete;
   ~Outbound() { close(); }
 
-  // `control` and `list` stay the caller's; `before` is the outbox of a predecessor, if there was one.
-  // False: no outbox is free, or no memory for its blocks.
+  // `control` and `list` stay the caller's; `before` is the outbox of a predecessor, if there was
+  // one. False: no outbox is free, or no memory for its blocks.
   bool open(std::uint32_t* control, OutboundOperation* list, Outbox* before = nullptr) {
     outbox_ = core_.claim_outbox(before);
     if (outbox_ == nullptr) return false;

@@ -71,8 +71,8 @@ class Outbox {
     return true;
   }
 
-  // Producer. An output block that the sender is done with; kNoBlock: none is free, wait. The one in
-  // use comes first: it is in the cache.
+  // Producer. An output block that the sender is done with; kNoBlock: none is free, wait. The one
+  // in use comes first: it is in the cache.
   std::uint32_t free_block(const BlockStore& store) {
     for (std::uint32_t i = 0; i < kOutBlocks; ++i) {
       const std::uint32_t index = (current_ + i) % kOutBlocks;

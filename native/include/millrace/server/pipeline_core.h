@@ -25,9 +25,9 @@
 
 namespace millrace {
 
-// What the stages share: memory, the table, the queues between them. It knows no thread; a placement
-// (StagedPipeline) decides who runs which stage.
-// Members are for the threads that their own comments name; close() is for any thread.
+// What the stages share: memory, the table, the queues between them. It knows no thread; a
+// placement (StagedPipeline) decides who runs which stage. Members are for the threads that their
+// own comments name; close() is for any thread.
 class PipelineCore : public ConnectionTable::Releaser {
  public:
   static constexpr std::uint32_t kMaxOutboxes = 64;
@@ -146,7 +146,8 @@ class PipelineCore : public ConnectionTable::Releaser {
       if (outbox.depth() == 0 &&
           outbox.used.compare_exchange_strong(expected, true, std::memory_order_acq_rel)) {
         std::uint32_t known = outbox_count.load(std::memory_order_relaxed);
-        while (known <= i && !outbox_count.compare_exchange_weak(known, i + 1, std::memory_order_seq_cst)) {
+        while (known <= i &&
+               !outbox_count.compare_exchange_weak(known, i + 1, std::memory_order_seq_cst)) {
         }
         if (outbox.open(store)) return &outbox;
         give_back_outbox(outbox);
@@ -179,7 +180,8 @@ class PipelineCore : public ConnectionTable::Releaser {
   std::vector<std::unique_ptr<Inbox>> inboxes;
   Outbox outboxes[kMaxOutboxes];
   std::atomic<std::uint32_t> outbox_count{0};  // those ever claimed
-  // Bytes that left each descriptor's output, modulo 2^32: JavaScript subtracts it from what it wrote.
+  // Bytes that left each descriptor's output, modulo 2^32: JavaScript subtracts it from what it
+  // wrote.
   std::unique_ptr<std::atomic<std::uint32_t>[]> sent;
   std::atomic<bool> draining{false};
   std::atomic<bool> stopping{false};

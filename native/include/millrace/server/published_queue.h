@@ -10,10 +10,10 @@
 
 namespace millrace {
 
-// Published messages that wait for a subscriber slower than they are: a chain of blocks for each such
-// connection, bounded together with its backlog by max_write_bytes. Past that the oldest go; with
-// `conflate` a message takes the place of the one of the same key, so that memory is O(keys) and a
-// slow subscriber gets fresh values. Every message that goes is counted.
+// Published messages that wait for a subscriber slower than they are: a chain of blocks for each
+// such connection, bounded together with its backlog by max_write_bytes. Past that the oldest go;
+// with `conflate` a message takes the place of the one of the same key, so that memory is O(keys)
+// and a slow subscriber gets fresh values. Every message that goes is counted.
 //
 //   block:  0 payload bytes   4 key, low half   8 key, high half   12 unused   16 payload
 //

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "millrace/base/clock.h"
+#include "millrace/server/output.h"
 #include "millrace/server/pipeline_core.h"
 
 namespace millrace {
@@ -18,18 +19,20 @@ namespace millrace {
 // The stage that writes. It takes the operations of every outbox in order, sends runs for one
 // connection with one sendmsg straight from the blocks they lie in, and copies what the socket does
 // not take into blocks that the connection owns, so that an echo to a peer that never reads holds
-// the smallest block that fits and not a receive block. A connection with output waits for EPOLLOUT.
+// the smallest block that fits and not a receive block. A connection with output waits for
+// EPOLLOUT.
 //
 // One thread runs step(); it alone owns the send state of every connection and every descriptor's
 // output. Costs one system call a run; no allocation while peers keep up.
 class Sender {
  public:
-  explicit Sender(PipelineCore& core) : core_(core) {}
+  explicit Sender(PipelineCore& core) : core_(core), output_(core) {}
 
   static constexpr std::uint64_t kLingerMs = 2000;
 
   bool step() {
     now_ms_ = coarse_ms();
+    output_.set_now(now_ms_);
     bool worked = false;
     for (Outbox& outbox : claimed()) worked |= drain(outbox);
     std::uint64_t keys[kBatch];
@@ -50,9 +53,6 @@ class Sender {
 
  private:
   static constexpr std::uint32_t kBatch = 64;
-  static constexpr int kMaxRun = 64;
-  static constexpr std::uint32_t kWriteBudgetBytes = 256 * 1024;
-  static constexpr std::uint32_t kBacklogBlockBytes = 32 * 1024;
 
   std::span<Outbox> claimed() {
     return {core_.outboxes, core_.outbox_count.load(std::memory_order_seq_cst)};
@@ -69,11 +69,24 @@ class Sender {
     while (i < ready) {
       const OutboundOperation& operation = outbox.at(i);
       switch (operation.kind & 0xff) {
-        case kOutWrite: i = write_run(outbox, i, ready); break;
-        case kOutEnd: end(operation); ++i; break;
-        case kOutPublish: publish(operation); ++i; break;
-        case kOutActivate: core_.topics.activate({operation.a, operation.b}); ++i; break;
-        default: ++i; break;
+        case kOutWrite:
+          i = write_run(outbox, i, ready);
+          break;
+        case kOutEnd:
+          end(operation);
+          ++i;
+          break;
+        case kOutPublish:
+          publish(operation);
+          ++i;
+          break;
+        case kOutActivate:
+          core_.topics.activate({operation.a, operation.b});
+          ++i;
+          break;
+        default:
+          ++i;
+          break;
       }
     }
     release_blocks(outbox, ready);
@@ -100,11 +113,11 @@ class Sender {
   std::uint32_t write_run(Outbox& outbox, std::uint32_t i, std::uint32_t ready) {
     const ConnectionKey key{outbox.at(i).fd, outbox.at(i).sequence};
     Connection* c = core_.table.pin(key);
-    iovec run[kMaxRun];
+    iovec run[Output::kMaxRun];
     int parts = 0;
     std::uint32_t bytes = 0;
     bool wants_drain = false;
-    for (; i < ready && parts < kMaxRun; ++i) {
+    for (; i < ready && parts < Output::kMaxRun; ++i) {
       const OutboundOperation& operation = outbox.at(i);
       if ((operation.kind & 0xff) != kOutWrite || operation.fd != key.fd ||
           operation.sequence != key.sequence) {
@@ -120,7 +133,7 @@ class Sender {
     }
     c->send.want_drain |= wants_drain;
     if (c->send.ended || c->send.ending) {
-      credit(*c, bytes);
+      output_.credit(*c, bytes);
     } else {
       write(*c, run, parts, bytes);
     }
@@ -132,152 +145,31 @@ class Sender {
   // Replies are never dropped: what the socket does not take becomes backlog, up to the limit.
   void write(Connection& c, iovec* run, int parts, std::uint32_t bytes) {
     std::uint32_t left = bytes;
-    if (backlog(c) == 0 && !c.send.waiting && c.send.published_head == kNoBlock) {
-      const ssize_t sent = send_some(c, run, parts);
+    if (output_.backlog(c) == 0 && !c.send.waiting && c.send.published_head == kNoBlock) {
+      const ssize_t sent = output_.send_some(c, run, parts);
       if (sent < 0) return;
       left -= static_cast<std::uint32_t>(sent);
-      credit(c, static_cast<std::uint32_t>(sent));
-      skip(run, parts, static_cast<std::size_t>(sent));
+      output_.credit(c, static_cast<std::uint32_t>(sent));
+      output_.skip(run, parts, static_cast<std::size_t>(sent));
     }
     if (left == 0) return;
     for (int i = 0; i < parts; ++i) {
-      if (!append(c, static_cast<const std::uint8_t*>(run[i].iov_base), run[i].iov_len)) {
+      if (!output_.append(c, static_cast<const std::uint8_t*>(run[i].iov_base), run[i].iov_len)) {
         core_.close(c, CloseReason::kOverload);
         return;
       }
     }
     mark_dirty(c);
     relieve(c, 0);
-    if (core_.options.max_write_bytes != 0 && backlog(c) > core_.options.max_write_bytes) {
+    if (core_.options.max_write_bytes != 0 && output_.backlog(c) > core_.options.max_write_bytes) {
       core_.close(c, CloseReason::kSlowConsumer);
     }
   }
 
   // Output gathers within a step; before anybody is called slow the socket gets its chance.
   void relieve(Connection& c, std::uint32_t more) {
-    if (c.send.waiting || backlog(c) + more <= core_.options.high_water_bytes) return;
+    if (c.send.waiting || output_.backlog(c) + more <= core_.options.high_water_bytes) return;
     if (serve(c)) mark_dirty(c);
-  }
-
-  // Bytes sent; -1 when the connection is gone.
-  ssize_t send_some(Connection& c, iovec* run, int parts) {
-    for (;;) {
-      const ssize_t sent = send_once(static_cast<int>(c.key.fd), run, parts);
-      if (sent >= 0) {
-        c.touch(now_ms_);
-        c.bytes_written.fetch_add(static_cast<std::uint64_t>(sent), std::memory_order_relaxed);
-        count(core_.counters.bytes_written, static_cast<std::uint64_t>(sent));
-        return sent;
-      }
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) return 0;
-      core_.close(c, CloseReason::kReset);
-      return -1;
-    }
-  }
-
-  static ssize_t send_once(int fd, iovec* run, int parts) {
-    constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
-    if (parts == 1) return ::send(fd, run->iov_base, run->iov_len, kFlags);
-    msghdr message{};
-    message.msg_iov = run;
-    message.msg_iovlen = static_cast<std::size_t>(parts);
-    return ::sendmsg(fd, &message, kFlags);
-  }
-
-  static void skip(iovec* run, int parts, std::size_t bytes) {
-    for (int i = 0; i < parts && bytes != 0; ++i) {
-      const std::size_t taken = std::min(bytes, run[i].iov_len);
-      run[i].iov_base = static_cast<std::uint8_t*>(run[i].iov_base) + taken;
-      run[i].iov_len -= taken;
-      bytes -= taken;
-    }
-  }
-
-  // Tells JavaScript how much has left, and anybody who asks how much has not.
-  void credit(Connection& c, std::uint32_t bytes) {
-    core_.sent[c.key.fd].fetch_add(bytes, std::memory_order_relaxed);
-  }
-
-  static std::uint32_t backlog(const Connection& c) {
-    return c.backlog_bytes.load(std::memory_order_relaxed);
-  }
-
-  // --- Backlog -----------------------------------------------------------------------------------
-
-  bool append(Connection& c, const std::uint8_t* bytes, std::size_t size) {
-    while (size != 0) {
-      std::size_t room =
-          c.send.tail == kNoBlock ? 0 : core_.store.block_bytes(c.send.tail) - c.send.tail_end;
-      if (room == 0) {
-        // A growing backlog takes growing blocks; a small one the smallest that fits.
-        const std::size_t wanted = std::min<std::size_t>(
-            kBacklogBlockBytes, std::max<std::size_t>(size, backlog(c)));
-        const std::uint32_t block = core_.store.allocate_held(wanted);
-        if (block == kNoBlock) return false;
-        if (c.send.tail == kNoBlock) {
-          c.send.head = block;
-          c.send.head_begin = 0;
-        } else {
-          core_.store.set_next(c.send.tail, block);
-        }
-        c.send.tail = block;
-        c.send.tail_end = 0;
-        room = core_.store.block_bytes(block);
-      }
-      const std::size_t taken = std::min(room, size);
-      std::memcpy(core_.store.data(c.send.tail + c.send.tail_end), bytes, taken);
-      c.send.tail_end += static_cast<std::uint32_t>(taken);
-      c.backlog_bytes.fetch_add(static_cast<std::uint32_t>(taken), std::memory_order_relaxed);
-      bytes += taken;
-      size -= taken;
-    }
-    return true;
-  }
-
-  // Sends backlog, then published messages. False: the connection is gone or the socket is full.
-  bool flush(Connection& c) {
-    std::uint32_t budget = kWriteBudgetBytes;
-    while (backlog(c) != 0) {
-      iovec run[kMaxRun];
-      int parts = 0;
-      std::uint32_t begin = c.send.head_begin;
-      for (std::uint32_t b = c.send.head; b != kNoBlock && parts < kMaxRun; b = core_.store.next(b)) {
-        const std::uint32_t end = b == c.send.tail
-                                      ? c.send.tail_end
-                                      : static_cast<std::uint32_t>(core_.store.block_bytes(b));
-        run[parts++] = {core_.store.data(b + begin), end - begin};
-        begin = 0;
-      }
-      const ssize_t sent = send_some(c, run, parts);
-      if (sent <= 0) return false;
-      credit(c, static_cast<std::uint32_t>(sent));
-      consume(c, static_cast<std::uint32_t>(sent));
-      if (static_cast<std::uint32_t>(sent) >= budget) {
-        if (backlog(c) != 0) more_ = true;
-        return backlog(c) == 0;
-      }
-      budget -= static_cast<std::uint32_t>(sent);
-    }
-    return true;
-  }
-
-  void consume(Connection& c, std::uint32_t bytes) {
-    c.backlog_bytes.fetch_sub(bytes, std::memory_order_relaxed);
-    while (bytes != 0) {
-      const std::uint32_t block = c.send.head;
-      const std::uint32_t end = block == c.send.tail
-                                    ? c.send.tail_end
-                                    : static_cast<std::uint32_t>(core_.store.block_bytes(block));
-      const std::uint32_t taken = std::min(bytes, end - c.send.head_begin);
-      c.send.head_begin += taken;
-      bytes -= taken;
-      if (c.send.head_begin != end) return;
-      c.send.head = block == c.send.tail ? kNoBlock : core_.store.next(block);
-      c.send.head_begin = 0;
-      if (c.send.head == kNoBlock) c.send.tail = kNoBlock;
-      core_.store.release_held(block);
-    }
   }
 
   // --- Connections with output -------------------------------------------------------------------
@@ -331,10 +223,10 @@ class Sender {
       return false;
     }
     more_ = false;
-    bool flushed = flush(c);
+    bool flushed = output_.flush(c, more_);
     while (flushed && c.send.published_head != kNoBlock && !core_.table.closing(c)) {
       if (!append_published(c)) core_.close(c, CloseReason::kOverload);
-      flushed = flush(c);
+      flushed = output_.flush(c, more_);
     }
     if (core_.table.closing(c)) {
       core_.drop_output(c);
@@ -344,7 +236,7 @@ class Sender {
       if (wait_for_edge(c)) return true;
     }
     watermarks(c);
-    if (flushed && backlog(c) == 0 && c.send.ending && !c.send.ended) finish_end(c);
+    if (flushed && output_.backlog(c) == 0 && c.send.ending && !c.send.ended) finish_end(c);
     return more_;
   }
 
@@ -353,16 +245,16 @@ class Sender {
   bool wait_for_edge(Connection& c) {
     c.send.waiting = true;
     core_.table.slot(c.key.fd).blocked.exchange(true, std::memory_order_seq_cst);
-    const std::uint32_t before = backlog(c);
-    flush(c);
-    if (core_.table.closing(c) || backlog(c) == before) return false;
+    const std::uint32_t before = output_.backlog(c);
+    output_.flush(c, more_);
+    if (core_.table.closing(c) || output_.backlog(c) == before) return false;
     c.send.waiting = false;
     core_.table.slot(c.key.fd).blocked.exchange(false, std::memory_order_seq_cst);
     return true;
   }
 
   void watermarks(Connection& c) {
-    const std::uint32_t bytes = backlog(c) + c.send.published_bytes;
+    const std::uint32_t bytes = output_.backlog(c) + c.send.published_bytes;
     if (bytes > core_.options.high_water_bytes) {
       if ((c.paused.load(std::memory_order_relaxed) & kPauseWrite) == 0) {
         core_.pause(c, kPauseWrite);
@@ -445,9 +337,10 @@ class Sender {
   void deliver(Connection& c, const std::uint8_t* bytes, std::uint32_t size, std::uint64_t key) {
     const PipelineOptions& options = core_.options;
     relieve(c, size);
-    const std::uint32_t waiting = backlog(c) + c.send.published_bytes;
+    const std::uint32_t waiting = output_.backlog(c) + c.send.published_bytes;
     const bool slow = c.send.waiting && waiting + size > options.high_water_bytes;
-    if (c.send.published_head == kNoBlock && (!slow || options.slow_consumer == SlowConsumer::kPause)) {
+    if (c.send.published_head == kNoBlock &&
+        (!slow || options.slow_consumer == SlowConsumer::kPause)) {
       if (options.max_write_bytes != 0 && waiting + size > options.max_write_bytes) {
         count(core_.counters.published_slow);
         core_.close(c, CloseReason::kSlowConsumer);
@@ -469,7 +362,7 @@ class Sender {
   }
 
   bool append_message(Connection& c, const std::uint8_t* bytes, std::uint32_t size) {
-    if (!append(c, bytes, size)) return false;
+    if (!output_.append(c, bytes, size)) return false;
     count(core_.counters.published_delivered);
     // Not a worker's bytes: its account of what has left must not move when these do.
     core_.sent[c.key.fd].fetch_sub(size, std::memory_order_relaxed);
@@ -478,7 +371,7 @@ class Sender {
 
   // What a slow subscriber was kept waiting for, a block's worth at a time.
   bool append_published(Connection& c) {
-    while (c.send.published_head != kNoBlock && backlog(c) < kBacklogBlockBytes) {
+    while (c.send.published_head != kNoBlock && output_.backlog(c) < Output::kBacklogBlockBytes) {
       const std::uint32_t block = core_.published.front(c);
       const bool appended =
           append_message(c, core_.published.bytes(block), core_.published.size(block));
@@ -489,6 +382,7 @@ class Sender {
   }
 
   PipelineCore& core_;
+  Output output_;
   std::uint32_t dirty_ = 0;
   bool more_ = false;
   std::uint64_t now_ms_ = 0;

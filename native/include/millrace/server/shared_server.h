@@ -14,10 +14,10 @@
 
 namespace millrace {
 
-// A pipeline that several threads of the process hold: the one that made it, its workers, publishers,
-// and every view of its arena. Found by a token (a number and a nonce, never a pointer); the memory
-// goes with the last holder.
-// share(), find() and announcements are for any thread.
+// A pipeline that several threads of the process hold: the one that made it, its workers,
+// publishers, and every view of its arena. Found by a token (a number and a nonce, never a
+// pointer); the memory goes with the last holder. share(), find() and announcements are for any
+// thread.
 class SharedServer {
  public:
   explicit SharedServer(const PipelineOptions& options)

@@ -21,9 +21,9 @@
 
 namespace millrace {
 
-// The staged topology: each stage on a thread of its own, which sleeps while there is nothing for it.
-// The stages know nothing of this; here and only here it is decided who runs them.
-// start() and stop() are for one thread (stop() also for the exit handler). Owns everything.
+// The staged topology: each stage on a thread of its own, which sleeps while there is nothing for
+// it. The stages know nothing of this; here and only here it is decided who runs them. start() and
+// stop() are for one thread (stop() also for the exit handler). Owns everything.
 class StagedPipeline final : public StopAtExit {
  public:
   static constexpr int kThreads = 5;
@@ -131,7 +131,7 @@ class StagedPipeline final : public StopAtExit {
       const std::uint64_t now = coarse_ms();
       const std::uint64_t next = reaper_.step(now);
       const std::int64_t sleep_ns = next == IdleTimers::kNever ? -1
-                                    : next <= now             ? 0
+                                    : next <= now              ? 0
                                     : next - now > kLongestSleepMs
                                         ? static_cast<std::int64_t>(kLongestSleepMs) * 1'000'000
                                         : static_cast<std::int64_t>(next - now) * 1'000'000;
@@ -139,10 +139,10 @@ class StagedPipeline final : public StopAtExit {
     }
   }
 
-  // For about how long the stages behind the event loop have work in hand. Edges that come meanwhile
-  // lose nothing by being handed over together, and save each the two context switches of waking a
-  // receiver that finds one key (network cards moderate their interrupts for the same reason).
-  // A queue operation or key stands for a system call, a message for a handler's run.
+  // For about how long the stages behind the event loop have work in hand. Edges that come
+  // meanwhile lose nothing by being handed over together, and save each the two context switches of
+  // waking a receiver that finds one key (network cards moderate their interrupts for the same
+  // reason). A queue operation or key stands for a system call, a message for a handler's run.
   std::uint32_t backlog_us() const {
     std::uint32_t calls = core.receive_queue.depth();
     const std::uint32_t outboxes = core.outbox_count.load(std::memory_order_relaxed);
@@ -164,7 +164,8 @@ class StagedPipeline final : public StopAtExit {
 
   // What is left when the threads are gone.
   void close_descriptors() {
-    for (std::uint32_t fd = 0; fd < core.table.descriptors() && core.table.open_count() != 0; ++fd) {
+    for (std::uint32_t fd = 0; fd < core.table.descriptors() && core.table.open_count() != 0;
+         ++fd) {
       if (core.table.sequence(fd) == 0) continue;
       Connection* connection = core.table.pin_current(fd);
       core.release(*connection);

@@ -51,12 +51,14 @@ class TopicTable {
            bucket_count(capacity) * sizeof(std::uint32_t) + capacity * sizeof(ConnectionKey);
   }
 
-  // `pattern`: a glob; otherwise the text is a topic, to the letter. REQUIRES: the connection is pinned.
+  // `pattern`: a glob; otherwise the text is a topic, to the letter. REQUIRES: the connection is
+  // pinned.
   Result subscribe(Connection& connection, std::string_view text, bool pattern, Ticket& ticket) {
     const std::lock_guard guard(lock_);
     std::uint32_t topic = find(text, pattern);
     if (topic != 0) {
-      for (std::uint32_t s = connection.subscriptions; s != 0; s = subscriptions_[s].next_in_connection) {
+      for (std::uint32_t s = connection.subscriptions; s != 0;
+           s = subscriptions_[s].next_in_connection) {
         if (subscriptions_[s].topic == topic) return Result::kAlready;
       }
     }
@@ -222,7 +224,8 @@ class TopicTable {
   template <class Visit>
   void for_each(std::string_view text, Visit&& visit) {
     const std::uint64_t hash = std::hash<std::string_view>{}(text);
-    for (std::uint32_t t = buckets_[hash & (bucket_count(capacity_) - 1)]; t != 0; t = topics_[t].next) {
+    for (std::uint32_t t = buckets_[hash & (bucket_count(capacity_) - 1)]; t != 0;
+         t = topics_[t].next) {
       if (topics_[t].hash != hash || text_of(topics_[t]) != text) continue;
       visit_all(topics_[t], visit);
     }
