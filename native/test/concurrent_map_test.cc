@@ -123,7 +123,7 @@ TYPED_TEST(ConcurrentMapTest, ChangesOnlyOnTheConditionAsked) {
 
 TYPED_TEST(ConcurrentMapTest, GrowsAndShrinksAndGivesPagesBack) {
   this->open();
-  constexpr std::uint64_t kKeys = 200'000;
+  constexpr std::uint64_t kKeys = 60'000;
   const std::uint64_t empty = this->map_.stats().used_bytes;
   for (std::uint64_t i = 0; i < kKeys; ++i) ASSERT_EQ(this->set(i, i * 3), MapResult::kChanged);
   EXPECT_EQ(this->map_.size(), kKeys);
@@ -170,15 +170,16 @@ TYPED_TEST(ConcurrentMapTest, EvictsInsteadOfFailing) {
   options.evict = true;
   this->open(options);
   constexpr std::uint64_t kHot = 50;
+  constexpr std::uint64_t kSets = 30'000;
   for (std::uint64_t i = 0; i < kHot; ++i) this->set(i, i);
-  for (std::uint64_t i = kHot; i < 100'000; ++i) {
+  for (std::uint64_t i = kHot; i < kSets; ++i) {
     ASSERT_EQ(this->set(i, i), MapResult::kChanged);
     ASSERT_TRUE(this->has(i));
     bool used = this->map_.read(TypeParam::key(i % kHot), [](const auto&) {});
     ASSERT_TRUE(used) << "hot key " << i % kHot << " after " << i;
   }
   const MapStats stats = this->map_.stats();
-  EXPECT_EQ(stats.entries + stats.evicted, 100'000u);
+  EXPECT_EQ(stats.entries + stats.evicted, kSets);
   EXPECT_LE(stats.used_bytes, options.max_bytes);
   EXPECT_GT(stats.entries, 2000u);
 }
@@ -350,7 +351,7 @@ TYPED_TEST(ConcurrentMapTest, BehavesAsAMapDoes) {
   this->open(options);
   auto& map = this->map_;
   std::unordered_map<std::uint64_t, std::uint64_t> model;
-  for (int step = 0; step < 300'000; ++step) {
+  for (int step = 0; step < 160'000; ++step) {
     // Grows for a while, shrinks for a while.
     const std::uint64_t n = random() % 8000;
     const auto key = TypeParam::key(n);
@@ -493,11 +494,11 @@ TEST_P(ConcurrentByteMapChurn, KeepsEveryByte) {
   std::uint64_t refused = 0;
   std::uint64_t most = 0;
   std::uint64_t live = 0;
-  for (int step = 0; step < 60'000; ++step) {
+  for (int step = 0; step < 24'000; ++step) {
     const std::string key = "key:" + std::to_string(random() % 1500);
     const std::uint64_t size_class = random() % 100;
     // What is usual changes over time: size classes would starve.
-    const std::uint64_t usual = step / 20'000 % 2 == 0 ? 200 : 3000;
+    const std::uint64_t usual = step / 8000 % 2 == 0 ? 200 : 3000;
     std::string value(size_class < 2 ? random() % 30'000 : random() % usual, '\0');
     for (char& byte : value) byte = static_cast<char>(random());
     const auto held = model.find(key);
