@@ -42,11 +42,29 @@ class Counters final : private ThreadRegistry::Domain {
       if (part.busy != nullptr) ThreadRegistry::wait_for(*part.busy);
       taken += std::exchange(part.value, 0);
     }
+    for (int look = 0; look < 20; ++look) {
+      for (const Part& part : parts_) {
+        if (*const_cast<volatile const std::uint64_t*>(&part.value) != 0) ++intruders;
+      }
+    }
     ThreadRegistry::resume(*this);
   }
 
   void detach() { ThreadRegistry::detach(*this); }
 
+  // Calls hold() inside.
+  template <class Hold>
+  void count_slowly(Hold hold) {
+    ThreadRegistry::Thread& self = ThreadRegistry::self();
+    void* const part = ThreadRegistry::enter_slow(self, *this, true);
+    ASSERT_NE(part, nullptr);
+    hold();
+    ++static_cast<Part*>(part)->value;
+    ThreadRegistry::leave(self);
+  }
+  bool suspended() const { return ThreadRegistry::suspended(*this); }
+
+  int intruders = 0;
   int claimed = 0;
   int given_back = 0;
   std::uint64_t taken = 0;
@@ -156,23 +174,52 @@ TEST(ThreadRegistry, AThreadPastItsEndDoesWithout) {
   EXPECT_EQ(counters.claimed, counters.given_back);
 }
 
+TEST(ThreadRegistry, ASuspenderWaitsForTheOwnerThatIsInside) {
+  Watchdog watchdog("a suspender and one owner");
+  Counters counters;
+  std::latch inside(1);
+  std::atomic<bool> taken{false};
+  std::thread owner([&] {
+    counters.count_slowly([&] {
+      inside.count_down();
+      while (!counters.suspended() && !taken.load(std::memory_order_relaxed)) {
+        std::this_thread::yield();
+      }
+      for (int i = 0; i < 1000; ++i) {
+        std::this_thread::yield();
+        ASSERT_FALSE(taken.load(std::memory_order_relaxed));
+      }
+    });
+  });
+  inside.wait();
+  counters.take_all();
+  taken.store(true, std::memory_order_relaxed);
+  EXPECT_EQ(counters.taken, 1u);
+  owner.join();
+}
+
 void counts_nothing_twice(bool use_membarrier) {
   Watchdog watchdog("threads of a domain that is suspended again and again");
   Counters counters(use_membarrier);
-  constexpr int kThreads = 3;
-  std::atomic<int> running{kThreads};
+  constexpr int kThreads = 2;
+  std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> counted{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       std::uint64_t mine = 0;
-      for (int n = 0; n < 50'000; ++n) mine += counters.count() ? 1 : 0;
+      while (!stop.load(std::memory_order_relaxed)) {
+        mine += counters.count() ? 1 : 0;
+        // Mostly outside, or the suspender waits for an owner that has lost its core.
+        for (int pause = 0; pause < 100; ++pause) asm volatile("");
+      }
       counted.fetch_add(mine, std::memory_order_relaxed);
-      running.fetch_sub(1, std::memory_order_release);
     });
   }
-  for (int i = 0; i < 300 && running.load(std::memory_order_acquire) != 0; ++i) counters.take_all();
+  for (int i = 0; i < 20'000; ++i) counters.take_all();
+  stop.store(true, std::memory_order_relaxed);
   for (auto& thread : threads) thread.join();
+  EXPECT_EQ(counters.intruders, 0);
   EXPECT_EQ(counters.taken, counted.load(std::memory_order_relaxed));
 }
 

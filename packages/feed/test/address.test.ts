@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Feed } from '@millrace/feed';
@@ -21,7 +22,7 @@ beforeAll(() => {
   const flags = ['-std=c++20', '-O1', '-shared', '-fPIC', '-pthread', '-Wall', '-Wextra', '-Werror'];
   const include = [`-I${includeDir}`, `-I${path.join(nodeApi, 'include')}`];
   execFileSync('c++', [...flags, ...include, source, '-o', addon], { stdio: 'inherit' });
-  producer = require(addon) as Producer;
+  producer = createRequire(__filename)(addon) as Producer;
 }, 60_000);
 
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -15,5 +15,5 @@ test.each([
     const result = await runProgram('heal.js', seed, deaths, ...fates);
     expect(result).toMatchObject({ twice: 0, outOfOrder: 0 });
   },
-  120_000,
+  300_000,
 );

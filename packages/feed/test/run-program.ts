@@ -11,7 +11,7 @@ export const seed = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.rando
 export async function runProgram(name: string, ...args: (string | number)[]): Promise<Record<string, number>> {
   const file = path.join(__dirname, 'programs', name);
   try {
-    const { stdout } = await execFileAsync(process.execPath, [file, ...args.map(String)], { timeout: 120_000 });
+    const { stdout } = await execFileAsync(process.execPath, [file, ...args.map(String)], { timeout: 300_000 });
     return JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, number>;
   } catch (cause) {
     const { signal, code, stderr, stdout } = cause as NodeJS.ErrnoException & Record<string, string>;
