@@ -243,9 +243,11 @@ TEST_F(AcceptorTest, OutOfDescriptorsItShedsAndCountsAndGoesOnWithoutSpinning) {
     const Report before = report();
     EXPECT_EQ(before.shed, shed);
     EXPECT_EQ(before.accepted, served);
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));  // not a wait: the time that is measured
+    std::this_thread::sleep_for(
+        std::chrono::milliseconds(300));  // not a wait: the time that is measured
     const Report after = report();
-    EXPECT_LT(after.idle_cpu_ns - before.idle_cpu_ns, (after.idle_wall_ns - before.idle_wall_ns) / 5);
+    EXPECT_LT(after.idle_cpu_ns - before.idle_cpu_ns,
+              (after.idle_wall_ns - before.idle_wall_ns) / 5);
     // Those who were there are served as before, and so are new ones when some have gone.
     clients.front().send(framed("still there?"));
     EXPECT_EQ(clients.front().receive(16), framed("still there?"));

@@ -65,7 +65,8 @@ TEST_F(BlockStoreTest, AFreshBlockHasNoLink) {
 
 TEST_F(BlockStoreTest, HeldBlocksMayNotFillTheArena) {
   std::vector<std::uint32_t> held;
-  for (std::uint32_t block; (block = store_.allocate_held(60'000)) != kNoBlock;) held.push_back(block);
+  for (std::uint32_t block; (block = store_.allocate_held(60'000)) != kNoBlock;)
+    held.push_back(block);
   EXPECT_LT(store_.held_bytes(), kBytes);
   EXPECT_GT(store_.held_bytes(), kBytes / 2);
   const std::uint32_t other = store_.allocate(60'000);
@@ -78,7 +79,8 @@ TEST_F(BlockStoreTest, HeldBlocksMayNotFillTheArena) {
 
 TEST_F(BlockStoreTest, TheGreedyLeaveRoomForSmallHolds) {
   std::vector<std::uint32_t> held;
-  for (std::uint32_t block; (block = store_.allocate_held(60'000)) != kNoBlock;) held.push_back(block);
+  for (std::uint32_t block; (block = store_.allocate_held(60'000)) != kNoBlock;)
+    held.push_back(block);
   const std::uint32_t small = store_.allocate_held(100);
   ASSERT_NE(small, kNoBlock) << "an unfinished frame of a quiet client";
   store_.release_held(small);

@@ -19,8 +19,7 @@ class Ledger final : public ConnectionTable::Releaser {
   void release(Connection& connection) override {
     released.fetch_add(1, std::memory_order_relaxed);
     // Somebody else's pin at this point would be a use after the release.
-    EXPECT_EQ(connection.bytes_read.exchange(1, std::memory_order_relaxed), 0u)
-        << "released twice";
+    EXPECT_EQ(connection.bytes_read.exchange(1, std::memory_order_relaxed), 0u) << "released twice";
     table->forget(connection);
   }
   ConnectionTable* table = nullptr;
@@ -171,8 +170,7 @@ TEST_F(ConnectionTableTest, Hazard12_PinsRaceWithCloseAndReuse) {
       std::mt19937_64 random(seed + t);
       while (!done.load(std::memory_order_relaxed)) {
         const ConnectionKey key = ConnectionKey::unpack(latest.load(std::memory_order_relaxed));
-        Connection* connection =
-            random() % 2 == 0 ? table_.pin(key, true) : table_.pin_current(5);
+        Connection* connection = random() % 2 == 0 ? table_.pin(key, true) : table_.pin_current(5);
         if (connection == nullptr) continue;
         pinned.fetch_add(1, std::memory_order_relaxed);
         EXPECT_EQ(connection->key.fd, 5u);

@@ -18,14 +18,14 @@ namespace {
 // received = handled + failed + dropped + in_flight, at every look.
 void expect_exact(Inbox& inbox) {
   const MessageLedger ledger = inbox.ledger();
-  ASSERT_EQ(ledger.received,
-            ledger.handled + ledger.failed + ledger.dropped + ledger.in_flight);
+  ASSERT_EQ(ledger.received, ledger.handled + ledger.failed + ledger.dropped + ledger.in_flight);
 }
 
 class ConsumerTest : public ::testing::Test {
  protected:
   // Messages 0 to count - 1, in the inbox and not yet handled.
-  void fill(HandDrivenPipeline& p, LoopbackClient& client, std::uint32_t first, std::uint32_t count) {
+  void fill(HandDrivenPipeline& p, LoopbackClient& client, std::uint32_t first,
+            std::uint32_t count) {
     std::string bytes;
     for (std::uint32_t i = first; i < first + count; ++i) bytes += framed(std::to_string(i));
     const std::uint64_t read = p.core.counters.bytes_read.load();
@@ -150,8 +150,8 @@ TEST_F(ConsumerTest, Hazard18_ABatchThatNobodyBeganIsHandledByTheSuccessor) {
   EXPECT_FALSE(p.is_gone(key));
 }
 
-// For every place at which a worker can end: what was answered arrives, the running message fails and
-// its connection closes, and the successor handles the rest once.
+// For every place at which a worker can end: what was answered arrives, the running message fails
+// and its connection closes, and the successor handles the rest once.
 TEST_F(ConsumerTest, Hazard18_AWorkerThatEndsInABatchLosesTheRunningMessageOnly) {
   constexpr std::uint32_t kMessages = 6;
   for (std::uint32_t done = 0; done < kMessages; ++done) {
@@ -404,9 +404,15 @@ TEST_F(ConsumerTest, Hazard22_TheLedgerIsExactAtEveryLookWhileWorkersComeAndGo) 
       closed += ScriptedWorker::kind_of(d) == kInClose ? 1 : 0;
       if (ScriptedWorker::kind_of(d) != kInMessage) return;
       switch (random() % 8) {
-        case 0: w.fail(); break;
-        case 1: pending.push_back(w.hold()); break;
-        default: w.echo(d); break;
+        case 0:
+          w.fail();
+          break;
+        case 1:
+          pending.push_back(w.hold());
+          break;
+        default:
+          w.echo(d);
+          break;
       }
     };
     for (std::uint64_t batches = random() % 6; batches > 0; --batches) {

@@ -69,8 +69,7 @@ bool matches_slowly(std::string_view pattern, std::string_view text) {
   if (pattern[0] == '?') return matches_slowly(pattern.substr(1), text.substr(1));
   if (pattern[0] == '[') {
     std::size_t p = 0;
-    const bool matched =
-        glob_detail::match_class(pattern, p, static_cast<unsigned char>(text[0]));
+    const bool matched = glob_detail::match_class(pattern, p, static_cast<unsigned char>(text[0]));
     return matched && matches_slowly(pattern.substr(p), text.substr(1));
   }
   if (pattern[0] == '\\' && pattern.size() > 1) pattern.remove_prefix(1);
@@ -85,7 +84,8 @@ TEST(Glob, AgreesWithItsDefinition) {
   for (int i = 0; i < 50'000; ++i) {
     std::string pattern;
     std::string text;
-    for (std::uint64_t n = random() % 8; n > 0; --n) pattern += alphabet[random() % alphabet.size()];
+    for (std::uint64_t n = random() % 8; n > 0; --n)
+      pattern += alphabet[random() % alphabet.size()];
     for (std::uint64_t n = random() % 8; n > 0; --n) text += alphabet[random() % 2];
     ASSERT_EQ(glob_match(pattern, text), matches_slowly(pattern, text)) << pattern << " " << text;
   }

@@ -107,7 +107,8 @@ TEST_F(InboxTest, TheCountsOfJavaScriptMayWrap) {
   EXPECT_EQ(inbox_.ledger().handled, before + 2);
 }
 
-// A receiver that runs out of room and a consumer that runs out of work, both asleep most of the time.
+// A receiver that runs out of room and a consumer that runs out of work, both asleep most of the
+// time.
 TEST(Inbox, Hazard11_NeitherSideMissesTheOther) {
   const std::uint64_t seed = test_seed();
   SCOPED_TRACE(seed_note(seed));

@@ -39,8 +39,9 @@ TEST_F(OutboxTest, TakesAWholeListOrNothingOfIt) {
 TEST_F(OutboxTest, AnOperationHoldsItsBlock) {
   const std::uint32_t a = store_.allocate(1000);
   const std::uint32_t b = store_.allocate(1000);
-  ASSERT_TRUE(outbox_.push(store_, std::vector<OutboundOperation>{operation(a), operation(a), operation(kNoBlock),
-                                                      operation(b), operation(a)}));
+  ASSERT_TRUE(outbox_.push(
+      store_, std::vector<OutboundOperation>{operation(a), operation(a), operation(kNoBlock),
+                                             operation(b), operation(a)}));
   store_.release(a);
   store_.release(b);
   EXPECT_TRUE(store_.unique(b));

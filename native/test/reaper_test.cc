@@ -180,7 +180,8 @@ TEST_F(ReaperTest, ThereIsOneTimerForEachConnection) {
   for (LoopbackClient& client : clients) keys.push_back(p.accept(client));
   p.settle();
   for (int storm = 0; storm < 50; ++storm) {
-    for (const ConnectionKey key : keys) p.core.timers.arm(record(p, key), coarse_ms() + 10'000 + storm);
+    for (const ConnectionKey key : keys)
+      p.core.timers.arm(record(p, key), coarse_ms() + 10'000 + storm);
   }
   EXPECT_EQ(p.core.timers.size(), 20u);
   for (LoopbackClient& client : clients) client.close();

@@ -87,7 +87,8 @@ class FrameBench {
     arguments_.clear();
     ASSERT_EQ(pipeline_.core.store.held_bytes(), 0u);
     const std::size_t fixed = Outbox::arena_bytes() + Input::kReadBlockBytes;
-    ASSERT_LE(pipeline_.core.store.slab().stats().in_use_bytes, fixed) << "blocks are not given back";
+    ASSERT_LE(pipeline_.core.store.slab().stats().in_use_bytes, fixed)
+        << "blocks are not given back";
   }
 
   HandDrivenPipeline& pipeline() { return pipeline_; }
@@ -215,8 +216,8 @@ TEST(ReceiverFrames, PartsTablesThatDoNotFitBehindTheirFrames) {
       words += " w";
       word_list.push_back("w");
     }
-    const std::vector<Sample> samples = {resp({"PING"}), resp(arguments), inline_resp(words, word_list),
-                                         resp({"GET", "k"})};
+    const std::vector<Sample> samples = {resp({"PING"}), resp(arguments),
+                                         inline_resp(words, word_list), resp({"GET", "k"})};
     const std::string wire = concatenated(samples);
     bench.send(wire);
     bench.expect(samples);
@@ -259,7 +260,8 @@ TEST(ReceiverFrames, AnySizesInAnyChunksThroughAnyRoom) {
         Arguments arguments = {"SET"};
         const bool wide = below(40) == 0;
         const std::uint64_t arity = wide ? below(12'000) : below(5);
-        for (std::uint64_t i = 0; i < arity; ++i) arguments.push_back(some_text(wide ? 3 : most / 4));
+        for (std::uint64_t i = 0; i < arity; ++i)
+          arguments.push_back(some_text(wide ? 3 : most / 4));
         samples.push_back(resp(arguments));
       }
     }
@@ -272,9 +274,15 @@ TEST(ReceiverFrames, AnySizesInAnyChunksThroughAnyRoom) {
       at += size;
       for (std::uint64_t steps = below(4); steps > 0; --steps) {
         switch (below(3)) {
-          case 0: p.events.step(0); break;
-          case 1: p.receiver.step(); break;
-          default: p.run_worker(p.workers[0]); break;
+          case 0:
+            p.events.step(0);
+            break;
+          case 1:
+            p.receiver.step();
+            break;
+          default:
+            p.run_worker(p.workers[0]);
+            break;
         }
       }
     }

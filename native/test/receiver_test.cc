@@ -182,7 +182,8 @@ TEST_F(ReceiverTest, Hazard11_UnhandledBytesHoldBackAndGoOnUnprompted) {
   p.run_until([&] { return (connection.paused.load() & kPauseUnhandled) != 0; }, false);
   p.settle(false);
   EXPECT_GT(connection.unhandled_bytes.load(), options.high_water_bytes);
-  EXPECT_LE(connection.unhandled_bytes.load(), options.high_water_bytes + options.read_budget_bytes);
+  EXPECT_LE(connection.unhandled_bytes.load(),
+            options.high_water_bytes + options.read_budget_bytes);
   p.run_until([&] { return p.seen(key, kInMessage) == 100; });
   EXPECT_EQ(connection.unhandled_bytes.load(), 0u);
   EXPECT_EQ(connection.paused.load() & kPauseUnhandled, 0u);
@@ -335,7 +336,8 @@ TEST_F(ReceiverTest, DataAndEndBeforeTheFirstReadAreBothSeen) {
 
 TEST_F(ReceiverTest, DataAndResetInOneEdgeCloseTheConnection) {
   HandDrivenPipeline p;
-  p.on_inbound = [](ScriptedWorker&, const InboundDescriptor&) {};  // no write would notice it either
+  p.on_inbound = [](ScriptedWorker&, const InboundDescriptor&) {
+  };  // no write would notice it either
   LoopbackClient client;
   const ConnectionKey key = p.accept(client);
   p.settle();

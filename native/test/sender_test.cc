@@ -192,7 +192,8 @@ TEST_F(SenderTest, PartialWritesArriveWholeAndInOrder) {
   std::string expected;
   std::string received;
   for (int i = 0; i < 300; ++i) {
-    const std::string some = std::to_string(i) + std::string(static_cast<std::size_t>(i) * 17, 'w') + "\n";
+    const std::string some =
+        std::to_string(i) + std::string(static_cast<std::size_t>(i) * 17, 'w') + "\n";
     expected += some;
     p.workers[0].write(key, some);
     if (i % 7 == 0) p.workers[0].consumer().flush();
@@ -435,7 +436,8 @@ class PublishTest : public SenderTest {
     for (std::uint32_t fd = 0; fd < p.core.table.descriptors(); ++fd) {
       Connection* connection = p.core.table.pin_current(fd);
       if (connection == nullptr) continue;
-      for (std::uint32_t b = connection->send.published_head; b != kNoBlock; b = p.core.store.next(b)) {
+      for (std::uint32_t b = connection->send.published_head; b != kNoBlock;
+           b = p.core.store.next(b)) {
         ++in_flight;
       }
       p.core.table.unpin(*connection);
@@ -479,7 +481,8 @@ class PublishTest : public SenderTest {
   // The numbers of the messages in what was received.
   static std::vector<int> numbers(const std::string& received) {
     std::vector<int> found;
-    for (std::size_t at = received.find(';'); at != std::string::npos; at = received.find(';', at + 1)) {
+    for (std::size_t at = received.find(';'); at != std::string::npos;
+         at = received.find(';', at + 1)) {
       std::size_t begin = at;
       while (begin > 0 && std::isdigit(received[begin - 1])) --begin;
       found.push_back(std::stoi(received.substr(begin, at - begin)));
@@ -530,7 +533,8 @@ TEST_F(PublishTest, DeliversFromTheMomentOfItsActivation) {
   const ConnectionKey key = p.accept(client);
   p.settle();
   TopicTable::Ticket ticket;
-  ASSERT_EQ(p.core.topics.subscribe(record(p, key), "t", false, ticket), TopicTable::Result::kAdded);
+  ASSERT_EQ(p.core.topics.subscribe(record(p, key), "t", false, ticket),
+            TopicTable::Result::kAdded);
   EXPECT_EQ(p.core.topics.count("t", {}), 1u) << "it counts at once";
   publish(p, "too early");
   p.workers[0].write(key, "subscribed ");
@@ -636,7 +640,8 @@ TEST_F(PublishTest, Hazard16_ConflateKeepsTheNewestOfEachKeyInThePlaceOfTheOldes
   EXPECT_EQ(c.published_delivered.load() + c.published_conflated.load(), kMessages + 0u);
   // The last of each key, each at the place of the first that waited.
   ASSERT_GE(found.size(), 5u);
-  for (int i = 0; i < kKeys; ++i) EXPECT_EQ(found[found.size() - 5 + i] / kKeys, kMessages / kKeys - 1);
+  for (int i = 0; i < kKeys; ++i)
+    EXPECT_EQ(found[found.size() - 5 + i] / kKeys, kMessages / kKeys - 1);
 }
 
 TEST_F(PublishTest, RepliesAreNeverDropped) {

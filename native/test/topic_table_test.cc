@@ -163,13 +163,15 @@ TEST_F(TopicTableTest, AgreesWithAModel) {
     }
     const std::string& topic = texts[random() % texts.size()];
     const ConnectionKey except =
-        random() % 2 == 0 ? ConnectionKey{} : connection(static_cast<std::uint32_t>(random() % kConnections)).key;
+        random() % 2 == 0 ? ConnectionKey{}
+                          : connection(static_cast<std::uint32_t>(random() % kConnections)).key;
     std::multiset<std::uint32_t> expected;
     std::uint32_t count = 0;
     for (const auto& [id, subscriptions] : model) {
       if (connection(id).key == except) continue;
       for (const auto& [subscribed, active] : subscriptions) {
-        const bool hit = subscribed.second ? glob_match(subscribed.first, topic) : subscribed.first == topic;
+        const bool hit =
+            subscribed.second ? glob_match(subscribed.first, topic) : subscribed.first == topic;
         count += hit ? 1 : 0;
         if (hit && active) expected.insert(id);
       }

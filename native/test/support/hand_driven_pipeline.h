@@ -20,17 +20,13 @@
 
 namespace millrace {
 
-// All stages on the test's own thread, each moved by hand: the order of things that threads leave to
-// chance is the test's to choose. run_until() moves everything until what is waited for is there.
+// All stages on the test's own thread, each moved by hand: the order of things that threads leave
+// to chance is the test's to choose. run_until() moves everything until what is waited for is
+// there.
 class HandDrivenPipeline {
  public:
   explicit HandDrivenPipeline(const PipelineOptions& options = pipeline_test_options())
-      : core(options),
-        acceptor(core),
-        events(core),
-        receiver(core),
-        sender(core),
-        reaper(core) {
+      : core(options), acceptor(core), events(core), receiver(core), sender(core), reaper(core) {
     EXPECT_FALSE(core.open());
     FileDescriptor listener;
     ListenOptions listen;
@@ -56,7 +52,8 @@ class HandDrivenPipeline {
   }
 
   ~HandDrivenPipeline() {
-    for (std::uint32_t fd = 0; fd < core.table.descriptors() && core.table.open_count() != 0; ++fd) {
+    for (std::uint32_t fd = 0; fd < core.table.descriptors() && core.table.open_count() != 0;
+         ++fd) {
       if (Connection* connection = core.table.pin_current(fd)) core.release(*connection);
     }
   }

@@ -53,7 +53,8 @@ class LoopbackClient {
     return true;
   }
 
-  // What the kernel takes without waiting, 0 when its buffers are full, -1 when the connection broke.
+  // What the kernel takes without waiting, 0 when its buffers are full, -1 when the connection
+  // broke.
   ssize_t try_send(std::string_view bytes) {
     const ssize_t sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return 0;

@@ -105,7 +105,8 @@ class ScriptedWorker {
   }
 
   void end(ConnectionKey key, CloseReason reason = CloseReason::kLocal, bool at_once = false) {
-    push({key.fd, key.sequence, 0, 0, kOutEnd, static_cast<std::uint32_t>(reason), at_once, kNoBlock});
+    push({key.fd, key.sequence, 0, 0, kOutEnd, static_cast<std::uint32_t>(reason), at_once,
+          kNoBlock});
   }
 
   void activate(TopicTable::Ticket ticket) {
@@ -114,10 +115,9 @@ class ScriptedWorker {
 
   void publish(std::string_view topic, std::string_view payload, std::uint64_t key = 0,
                ConnectionKey except = {}) {
-    const PublishHeader header{static_cast<std::uint32_t>(topic.size()),
-                               static_cast<std::uint32_t>(payload.size()),
-                               static_cast<std::uint32_t>(key),
-                               static_cast<std::uint32_t>(key >> 32), 0};
+    const PublishHeader header{
+        static_cast<std::uint32_t>(topic.size()), static_cast<std::uint32_t>(payload.size()),
+        static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32), 0};
     const auto size = static_cast<std::uint32_t>(sizeof header + topic.size() + payload.size());
     if (inbox_.control(kControlOutBlockBytes) - inbox_.control(kControlOutUsed) < size) {
       consumer_.flush();

@@ -91,7 +91,8 @@ class Inbox {
       const std::lock_guard guard(ledger_lock_);
       received_ += messages;
       cursor_.publish(staged_);
-      high_water_ = std::max(high_water_, cursor_.depth());
+      high_water_.store(std::max(high_water_.load(std::memory_order_relaxed), cursor_.depth()),
+                        std::memory_order_relaxed);
     }
     staged_ = 0;
     // seq_cst: pairs with try_sleep(), which says so first and looks at the ring afterwards.
@@ -159,7 +160,7 @@ class Inbox {
     return ledger;
   }
   std::uint32_t depth() const { return cursor_.depth(); }
-  std::uint32_t high_water() const { return high_water_; }
+  std::uint32_t high_water() const { return high_water_.load(std::memory_order_relaxed); }
   std::uint32_t capacity() const { return cursor_.capacity(); }
   std::uint64_t passed() const { return cursor_.released(); }
 
@@ -226,7 +227,7 @@ class Inbox {
   std::uint32_t seen_handled_ = 0;
   std::uint32_t seen_failed_ = 0;
   std::uint32_t seen_dropped_ = 0;
-  std::uint32_t high_water_ = 0;
+  std::atomic<std::uint32_t> high_water_{0};
 };
 
 }  // namespace millrace

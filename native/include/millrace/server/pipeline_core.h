@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -53,6 +54,8 @@ class PipelineCore : public ConnectionTable::Releaser {
     if (const SystemError error = store.open(options.max_bytes)) return error;
     if (const SystemError error = table.open()) return error;
     if (const SystemError error = epoll.open()) return error;
+    // A queue that did not get its memory takes nothing.
+    if (receive_queue.capacity() == 0 || send_queue.capacity() == 0) return {ENOMEM, "malloc"};
     for (const auto& inbox : inboxes) {
       if (const SystemError error = inbox->open()) return error;
     }

@@ -53,6 +53,7 @@ class Sender {
 
  private:
   static constexpr std::uint32_t kBatch = 64;
+  static constexpr std::uint32_t kMaxRunBytes = 1u << 30;  // and one more frame: below 2^32
 
   std::span<Outbox> claimed() {
     return {core_.outboxes, core_.outbox_count.load(std::memory_order_seq_cst)};
@@ -117,7 +118,7 @@ class Sender {
     int parts = 0;
     std::uint32_t bytes = 0;
     bool wants_drain = false;
-    for (; i < ready && parts < Output::kMaxRun; ++i) {
+    for (; i < ready && parts < Output::kMaxRun && bytes < kMaxRunBytes; ++i) {
       const OutboundOperation& operation = outbox.at(i);
       if ((operation.kind & 0xff) != kOutWrite || operation.fd != key.fd ||
           operation.sequence != key.sequence) {

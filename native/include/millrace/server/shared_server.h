@@ -36,10 +36,12 @@ class SharedServer {
   // nullptr: no such server lives, or the token is of another process or copy of this code.
   static std::shared_ptr<SharedServer> find(std::uint32_t id, std::uint32_t nonce) {
     Registry& registry = Registry::instance();
+    // Outlives the lock: it may have become the last holder, and its end takes the lock.
+    std::shared_ptr<SharedServer> server;
     const std::lock_guard guard(registry.lock);
     const auto found = registry.servers.find(id);
     if (found == registry.servers.end()) return nullptr;
-    auto server = found->second.lock();
+    server = found->second.lock();
     return server != nullptr && server->nonce_ == nonce ? server : nullptr;
   }
 
