@@ -150,6 +150,26 @@ TEST_F(ConsumerTest, Hazard18_ABatchThatNobodyBeganIsHandledByTheSuccessor) {
   EXPECT_FALSE(p.is_gone(key));
 }
 
+TEST_F(ConsumerTest, Hazard18_ABatchThatWasNotEndedIsNotBegunAgain) {
+  HandDrivenPipeline p;
+  LoopbackClient client;
+  p.accept(client);
+  p.settle();
+  fill(p, client, 0, 4);
+  ScriptedWorker& worker = p.workers[0];
+  ASSERT_TRUE(worker.begin());
+  worker.next(&ScriptedWorker::echo_all);
+  worker.start_next();
+  // The thread is being terminated, and its doorbell is answered once more.
+  std::uint64_t first = 0;
+  EXPECT_EQ(worker.consumer().begin_batch(first), 0u);
+  worker.consumer().detach(CloseReason::kStuck);
+  expect_exact(*p.core.inboxes[0]);
+  EXPECT_EQ(p.core.inboxes[0]->ledger().handled, 1u);
+  EXPECT_EQ(p.core.inboxes[0]->ledger().failed, 1u);
+  EXPECT_EQ(p.core.inboxes[0]->ledger().in_flight, 2u);
+}
+
 // For every place at which a worker can end: what was answered arrives, the running message fails
 // and its connection closes, and the successor handles the rest once.
 TEST_F(ConsumerTest, Hazard18_AWorkerThatEndsInABatchLosesTheRunningMessageOnly) {

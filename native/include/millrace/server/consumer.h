@@ -78,8 +78,10 @@ class Consumer {
     }
   }
 
-  // The next batch: its first ring position, and how many descriptors (0: none).
+  // The next batch: its first ring position, and how many descriptors. 0: none, or the last one was
+  // not ended: a thread that is being terminated may come here again before its detach().
   std::uint32_t begin_batch(std::uint64_t& first) {
+    if (inbox_.batch.count != 0) return 0;
     const std::uint32_t count = std::min(inbox_.readable(), kBatch);
     first = inbox_.read_position();
     if (count == 0) return 0;
