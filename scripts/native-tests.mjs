@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+import { judged } from './counts.mjs';
 import { isInstalled, run } from './run.mjs';
 import { nativeFolder } from './workspace.mjs';
 
@@ -73,7 +74,7 @@ export async function nativeTests(name, definitions, { launcher = [], env, limit
   const { code } = await run(command, args, { env, limitMinutes });
   const counts = readReport(report);
   rmSync(temporary, { recursive: true });
-  return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+  return judged(counts, code);
 }
 
 function readReport(file) {

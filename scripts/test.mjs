@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
+import { judged } from './counts.mjs';
 import { nativeTests } from './native-tests.mjs';
 import { checkRequirements } from './requirements.mjs';
 import { runTool } from './run.mjs';
@@ -22,7 +23,7 @@ async function javaScriptTests(args) {
   });
   const counts = readReport(report);
   rmSync(temporary, { recursive: true });
-  return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+  return judged(counts, code);
 }
 
 function readReport(file) {
