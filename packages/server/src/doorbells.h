@@ -21,7 +21,9 @@ napi_threadsafe_function make_bell(napi_env env, const char* name, void* context
   return bell;
 }
 
+// No bell could be made in a thread that was being terminated: nobody hears it.
 void ring_bell(void* bell) {
+  if (bell == nullptr) return;
   napi_call_threadsafe_function(static_cast<napi_threadsafe_function>(bell), nullptr,
                                 napi_tsfn_nonblocking);
 }
