@@ -1,7 +1,9 @@
 #include "millrace/server/acceptor.h"
 
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +56,20 @@ TEST_F(AcceptorTest, TurnsAwayWhatIsBeyondMaxConnections) {
   p.run_until([&] { return p.core.table.open_count() == 2; });
   LoopbackClient fifth;
   EXPECT_TRUE(is_accepted(p, fifth));
+}
+
+TEST_F(AcceptorTest, AsksASilentPeerWhetherItIsThere) {
+  const Watchdog watchdog("keep alive");
+  HandDrivenPipeline p(pipeline_test_options());
+  LoopbackClient client;
+  ASSERT_TRUE(is_accepted(p, client));
+  const int fd = static_cast<int>(p.accepted.back().fd);
+  int value = 0;
+  socklen_t length = sizeof value;
+  ASSERT_EQ(::getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &value, &length), 0);
+  EXPECT_EQ(value, 1);
+  ASSERT_EQ(::getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &value, &length), 0);
+  EXPECT_EQ(value, 300);
 }
 
 TEST_F(AcceptorTest, TurnsAwayOneAddressBeyondItsLimit) {

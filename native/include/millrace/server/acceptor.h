@@ -71,6 +71,7 @@ class Acceptor {
  private:
   static constexpr int kBatch = 256;
   static constexpr int kBackoffMs = 100;
+  static constexpr int kKeepAliveSeconds = 300;
 
   void set_paused(bool paused) {
     paused_.store(paused, std::memory_order_release);
@@ -142,7 +143,11 @@ class Acceptor {
   // The slot is findable before the descriptor can report an edge.
   void open_connection(Connection& c, int fd) {
     const ConnectionKey key = c.key;
-    if (core_.options.no_delay && c.family != AF_UNIX) set_no_delay(fd, true);
+    if (c.family != AF_UNIX) {
+      if (core_.options.no_delay) set_no_delay(fd, true);
+      // A peer whose machine is gone says nothing: without an idle timeout it would stay for ever.
+      set_keep_alive(fd, true, kKeepAliveSeconds);
+    }
     core_.inboxes[c.worker.load(std::memory_order_relaxed)]->connections.fetch_add(
         1, std::memory_order_relaxed);
     count(core_.counters.accepted);
