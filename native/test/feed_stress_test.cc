@@ -139,6 +139,7 @@ class FeedStress : public testing::TestWithParam<Case> {
   std::mutex evictions_;
 };
 
+// Hazards 16 and 22: no torn message, and books that balance whenever they are looked at.
 TEST_P(FeedStress, EveryMessageIsAccountedForAtEveryInstant) {
   const std::uint64_t seed = test_seed();
   SCOPED_TRACE(seed_note(seed));
@@ -245,6 +246,33 @@ TEST_P(FeedStress, ClosingUnderLoadLosesCountOfNothing) {
   EXPECT_TRUE(stats.balanced());
   EXPECT_EQ(stats.in_flight(), 0u);
   EXPECT_EQ(feed_.walk(), 0u);
+}
+
+// Hazard 11: each message needs a ring of the reader, which sleeps, and a wake-up of the producer,
+// which waits for room: if one of them were lost, everything would stand still.
+TEST(FeedWakeUps, NoneIsLost) {
+  const Watchdog watchdog("a reader and two producers that wake each other");
+  Feed feed;
+  ASSERT_FALSE(feed.open(feed_options(FeedOverflow::kBlock, 1)));
+  FeedReader reader;
+  ASSERT_NE(seat_reader(feed, reader).group, FeedSeats::kNoGroup);
+  constexpr std::uint64_t kRounds = 20'000;
+  const auto produce = [&] {
+    for (std::uint64_t i = 0; i < kRounds; ++i) {
+      ASSERT_EQ(feed.push_waiting("x", 1, number_key(i), -1), PushResult::kAccepted);
+    }
+  };
+  std::thread one(produce);
+  std::thread other(produce);
+  auto outcome = BatchOutcome::kNone;
+  for (std::uint64_t seen = 0; seen < 2 * kRounds; outcome = BatchOutcome::kDelivered) {
+    seen += static_cast<std::uint64_t>(reader.next_or_wait(feed, outcome));
+  }
+  one.join();
+  other.join();
+  EXPECT_EQ(reader.next(feed, outcome), Feed::kIdle);
+  EXPECT_EQ(feed.stats().delivered, 2 * kRounds);
+  feed.leave(reader.consumer());
 }
 
 INSTANTIATE_TEST_SUITE_P(Policies, FeedStress,

@@ -11,15 +11,18 @@ export class Consumers<K extends FeedKeyKind> {
   readonly #native: NativeFeed;
   readonly #doorbell: Doorbell;
   readonly #reports: Reports;
+  readonly #ended: () => void;
   readonly #loops = new Set<ConsumerLoop<K>>();
   readonly #groups = new Set<WorkerGroup>();
   #arena: ArrayBuffer | undefined;
   #held = true;
 
-  constructor(native: NativeFeed, doorbell: Doorbell, reports: Reports) {
+  /** `ended` is called when a loop has come to its end. */
+  constructor(native: NativeFeed, doorbell: Doorbell, reports: Reports, ended: () => void) {
     this.#native = native;
     this.#doorbell = doorbell;
     this.#reports = reports;
+    this.#ended = ended;
   }
 
   here(run: BatchFunction<K>, signal: AbortSignal | undefined): Disposable {
@@ -38,6 +41,7 @@ export class Consumers<K extends FeedKeyKind> {
         this.#loops.delete(loop);
         if (this.#held) this.#doorbell.hold(-1);
         this.#doorbell.release();
+        this.#ended();
       },
     });
     // Rings the loop, which then finds that it has no seat any more.

@@ -11,18 +11,10 @@ import { addon, type NativeFeed, Push } from './native.js';
 import { checkOptions, keyKinds } from './options.js';
 import { Reports } from './reports.js';
 import { attachToken, tokenOf } from './token.js';
-import type {
-  FeedBatch,
-  FeedEvents,
-  FeedKey,
-  FeedKeyKind,
-  FeedOptions,
-  FeedStats,
-  SharedToken,
-  WorkerOptions,
-} from './types.js';
+import type { FeedBatch, FeedEvents, FeedKey, FeedKeyKind, FeedOptions, FeedStats, SharedToken } from './types.js';
+import type { GroupOptions } from './worker-group.js';
 
-/** A native call is never interrupted: a thread that waits comes back so often, so that it can be terminated. */
+/** A native call is never interrupted: a thread that waits comes back so often, and can then be terminated. */
 const WAIT_SLICE_MS = 50;
 
 class Attached {
@@ -49,8 +41,7 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
   readonly #waits: EmptyWaits;
   readonly #consumers: Consumers<K>;
   #closing: Promise<void> | undefined;
-  /** Figures of the moment when this handle was let go of. */
-  #last: { stats: FeedStats; plan: MemoryPlan } | undefined;
+  #last: { stats: FeedStats; plan: MemoryPlan } | undefined; // once this handle is let go of
 
   /**
    * @throws RangeError `ERR_OUT_OF_RANGE`, TypeError `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`: see
@@ -65,7 +56,7 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
     this.#writeKey = keyWriter(kind, this.#native.keyCell);
     const doorbell = new Doorbell(this.#native, () => this.#rung());
     this.#waits = new EmptyWaits(this.#native, doorbell);
-    this.#consumers = new Consumers(this.#native, doorbell, new Reports(this));
+    this.#consumers = new Consumers(this.#native, doorbell, new Reports(this), () => this.#checkEnd());
   }
 
   /**
@@ -145,13 +136,11 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
    *
    * - `filename` – the module; its default export is a {@link FeedConsumer}. A path is relative to the working directory.
    * - `dispatch` – `sticky`: a key stays with one worker; `shared`: any worker takes the next messages.
-   *   **Default:** `sticky` if the feed has keys. `workers` and the rest: {@link WorkerOptions}.
+   *   **Default:** `sticky` if the feed has keys.
    *
    * @throws Error `ERR_WORKER_MODULE` with its cause when a worker does not start, `ERR_FEED_CLOSED`, `ABORT_ERR`
    */
-  async consumeWith(
-    options: WorkerOptions & { filename: string | URL; dispatch?: 'sticky' | 'shared'; signal?: AbortSignal },
-  ): Promise<AsyncDisposable> {
+  async consumeWith(options: GroupOptions): Promise<AsyncDisposable> {
     this.#checkOpen();
     return this.#consumers.onWorkers(options, this.#keyed);
   }
@@ -172,9 +161,14 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
     return tokenOf(this.#native);
   }
 
-  /** Resolves at a moment when no message is waiting or with a consumer. */
+  /**
+   * Resolves at a moment when no message is waiting or with a consumer.
+   *
+   * @throws Error `ERR_FEED_CLOSED` if this handle is let go of before
+   */
   async drain(): Promise<void> {
-    if (this.#last === undefined && !this.#native.empty()) await this.#waits.wait();
+    if (this.#last !== undefined || this.#native.empty()) return;
+    if (!(await this.#waits.wait())) throw errors.closed();
   }
 
   /**
@@ -193,7 +187,9 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
     const emptied = this.#waits.wait(timeoutMs);
     this.#dropUnread();
     const force = !(await emptied);
+    if (this.#last !== undefined) return;
     if (force) this.#native.discard(true);
+    this.#waits.check();
     await this.#consumers.stop(force);
     this.#native.trim();
     this.#letGo();
@@ -209,6 +205,7 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
 
   #letGo(): void {
     if (this.#last !== undefined) return;
+    this.#waits.cancel();
     this.#last = { stats: statsOf(this.#native), plan: planOf(this.#native) };
     this.#native.detach();
   }
@@ -230,11 +227,16 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
   }
 
   #rung(): void {
-    if (this.#last !== undefined) return;
     this.#consumers.ring();
+    this.#checkEnd();
+  }
+
+  // Something has changed: is it the end?
+  #checkEnd(): void {
+    if (this.#last !== undefined) return;
     if (this.#native.closing()) this.#dropUnread();
     this.#waits.check();
-    // Another thread has closed it.
+    // Another thread may have closed it.
     if (this.#native.closing() && this.#native.empty()) void this.close();
   }
 

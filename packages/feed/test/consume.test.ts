@@ -106,7 +106,7 @@ describe('a batch', () => {
     }
   });
 
-  test('stays while the promise of the function is pending, and the next one waits', async () => {
+  test('hazard 15: stays while the promise of the function is pending, and the next one waits', async () => {
     const feed = makeFeed();
     const settle = deferred();
     const batches: number[][] = [];
@@ -314,7 +314,7 @@ describe('close', () => {
     expect(imbalance(feed.stats())).toBe(0);
   });
 
-  test('takes the view of the memory away', async () => {
+  test('hazard 9: takes the view of the memory away', async () => {
     const feed = makeFeed();
     let view: DataView | undefined;
     feed.consume((batch) => void (view = batch.view));

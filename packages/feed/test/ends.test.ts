@@ -3,7 +3,7 @@ import { runMany, runProgram, seed } from './run-program';
 // HAZARDS 3 and 27 in numbers: whatever ends a thread or the process, at a random moment and under load, the process
 // must not crash or hang, the counts must balance, and most of those that ended must have been in the middle of a batch.
 
-test('hazards 3, 18, 27: a hundred terminated consumers and producers', async () => {
+test('hazards 3, 5, 18, 27: a hundred terminated consumers and producers', async () => {
   const policies = ['block', 'drop-newest', 'drop-oldest', 'conflate', 'sample'];
   const results = await runMany(policies.length, (i) => runProgram('terminate-threads.js', policies[i]!, seed + i, 20));
   const caught = results.reduce((sum, result) => sum + result['caught']!, 0);

@@ -56,7 +56,7 @@ describe('a full feed', () => {
     expect(await take(feed)).toEqual(['c', 'e', 'g']);
   });
 
-  test('conflate keeps the newest of each key at the place of the oldest', async () => {
+  test('hazard 16: conflate keeps the newest of each key at the place of the oldest', async () => {
     const feed = keep(new Feed({ ...base, overflow: 'conflate', key: 'u32' }));
     const texts = ['a1', 'b1', 'a2', 'c1', 'b2', 'd1', 'a3'];
     const accepted = pushAll(feed, texts, (text) => text.charCodeAt(0));
@@ -64,6 +64,28 @@ describe('a full feed', () => {
     expect(feed.stats()).toMatchObject({ offered: 7, conflated: 3, depth: 3 });
     expect(feed.stats().dropped.newest).toBe(1);
     expect(await take(feed)).toEqual(['a3', 'b2', 'c1']);
+  });
+
+  test('hazard 17: what has a key of its own is not conflated, and keeps its place among the others', async () => {
+    const feed = keep(new Feed({ capacity: 100, maxMessageBytes: 8, overflow: 'conflate', key: 'u64' }));
+    const symbol = 0x1234n;
+    let trades = 0n;
+    const quote = (text: string): boolean => feed.push(Buffer.from(text), symbol);
+    const trade = (text: string): boolean => feed.push(Buffer.from(text), (++trades << 32n) | symbol);
+    quote('q1');
+    trade('t1');
+    quote('q2');
+    trade('t2');
+    trade('t3');
+    const seen: string[] = [];
+    feed.consume((batch) => {
+      for (let i = 0; i < batch.length; i++) seen.push(Buffer.from(batch.bytes(i)).toString());
+    });
+    await feed.drain();
+    trade('t4');
+    quote('q3');
+    await feed.drain();
+    expect(seen).toEqual(['q2', 't1', 't2', 't3', 't4', 'q3']);
   });
 
   test('conflate takes maxKeys keys', () => {

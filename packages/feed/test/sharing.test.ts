@@ -4,12 +4,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { Feed, type FeedStats, type SharedToken } from '@millrace/feed';
 import { imbalance } from './balance';
-import { thrown } from './thrown';
+import { rejected, thrown } from './thrown';
 
 const attached = (feed: Feed<'u32'>, data: object): Worker =>
   new Worker(path.join(__dirname, 'programs', 'attached.js'), { workerData: { token: feed.share(), ...data } });
 
-describe('a token', () => {
+describe('a token (hazard 7)', () => {
   test('opens the same feed on other threads, all of which push', async () => {
     const feed = new Feed({ capacity: 64, maxMessageBytes: 4, overflow: 'block', key: 'u32' });
     const last = new Map<string, number>();
@@ -53,7 +53,9 @@ describe('a token', () => {
     expect(thrown(() => feed.push(Buffer.of(1), 1)).code).toBe('ERR_FEED_CLOSED');
     expect(other.push(Buffer.of(1), 1)).toBe(true);
     expect(feed.stats().offered).toBe(0);
-    await other.close();
+    const drained = rejected(other.drain());
+    other.detach();
+    expect((await drained).code).toBe('ERR_FEED_CLOSED');
     expect(thrown(() => Feed.attach(token)).code).toBe('ERR_SHARED_GONE');
   });
 
@@ -72,10 +74,11 @@ test('a feed that one thread closes ends on the others', async () => {
   await once(reader, 'message');
   for (let i = 0; i < 3000; i++) feed.push(Buffer.of(1), i);
   const ended = once(reader, 'message') as Promise<[FeedStats]>;
+  const exit = once(reader, 'exit');
   await feed.close();
   const [stats] = await ended;
   expect(stats).toMatchObject({ delivered: 3000, inFlight: 0 });
-  await once(reader, 'exit');
+  await exit;
 });
 
 test('hazard 4: a thread that waits in push can be terminated', async () => {
@@ -88,7 +91,7 @@ test('hazard 4: a thread that waits in push can be terminated', async () => {
   await feed.close();
 });
 
-test('a thread that ends hands its messages back to the others', async () => {
+test('hazard 6: a thread that ends hands its messages back to the others', async () => {
   const feed = new Feed({ capacity: 1000, maxMessageBytes: 4, overflow: 'drop-newest', key: 'u32' });
   const reader = attached(feed, { role: 'consume' });
   await once(reader, 'message');

@@ -74,8 +74,8 @@ class FeedConsumer {
   // Blocks of messages that found their end when the consumer was evicted: it may be reading them.
   std::uint32_t retired_count = 0;
   std::array<std::uint32_t, LeaseTable::kMaxRows> retired;
-  bool idle = false;        // nothing was there when it looked last: ring it
-  bool ended = false;       // gets nothing more
+  bool idle = false;   // nothing was there when it looked last: ring it
+  bool ended = false;  // gets nothing more
   bool evicted = false;
   bool in_barrier = false;  // its lease is from before the last change of shards
   std::uint64_t batches = 0;

@@ -1,4 +1,5 @@
-// An addon with threads of its own that push into a feed, as the callbacks of a vendor's library would.
+// An addon with threads of its own that push into a feed, as the callbacks of a vendor's library
+// would.
 #include <millrace/feed.h>
 #include <node_api.h>
 
@@ -10,7 +11,8 @@ namespace {
 
 std::vector<std::thread>* threads = new std::vector<std::thread>;
 
-// start(address, messages, firstKey): a thread pushes so many messages, or until the feed is closed.
+// start(address, messages, firstKey): a thread pushes so many messages, or until the feed is
+// closed.
 napi_value start(napi_env env, napi_callback_info info) {
   napi_value arguments[3];
   std::size_t count = 3;
