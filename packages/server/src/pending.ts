@@ -3,7 +3,6 @@
  * their bytes move to blocks of their own and leave the ring. The connection is not read meanwhile, so what
  * can be parked is what was on its way.
  */
-import { types } from 'node:util';
 import type { AnyConnection } from './connection.js';
 import type { Failures } from './failures.js';
 import { NO_HANDLE, PAUSE, WORD } from './layout.js';
@@ -50,8 +49,7 @@ export class Pending {
 
   /**
    * The handler of the descriptor at `at` answered a promise: the message keeps its bytes until that settles.
-   *
-   * @returns false without memory for that; the connection ends
+   * Without memory for that the connection ends, and the promise's outcome is nobody's.
    */
   keep(
     connection: AnyConnection,
@@ -59,18 +57,18 @@ export class Pending {
     at: number,
     position: number,
     promise: PromiseLike<unknown>,
-  ): boolean {
+  ): void {
     const words = this.#words;
     const handle = this.#park(connection, position);
     if (handle === NO_HANDLE) {
       message.expire();
-      return false;
+      void whenSettled(promise, () => undefined);
+      return;
     }
     message.reset(words[WORD.resultA]!, words[at + 3]!, words[WORD.resultB]! >>> 2, words[at + 6]!);
     message.exact = false;
     message.block = native.parkedBlock(this.#outbound.attachment, handle);
     this.#wait(connection, message, handle, promise);
-    return true;
   }
 
   /** A message for a connection whose handler is pending. */
@@ -133,10 +131,7 @@ export class Pending {
       if (--connection.pending === 0) this.#next(connection);
       this.#outbound.schedule();
     };
-    trusted(promise).then(
-      () => settled(),
-      (error: unknown) => settled({ error }),
-    );
+    void whenSettled(promise, settled);
   }
 
   #account(handle: number, outcome: number): void {
@@ -193,7 +188,16 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
 }
 
-/** A promise that calls back once, and never before then() has returned. */
-function trusted(promise: PromiseLike<unknown>): PromiseLike<unknown> {
-  return types.isPromise(promise) ? promise : Promise.resolve(promise);
+/** Calls back once and after it has returned, whatever the `then` of an application's own promise does. */
+async function whenSettled(
+  promise: PromiseLike<unknown>,
+  settled: (failure?: { error: unknown }) => void,
+): Promise<void> {
+  let failure: { error: unknown } | undefined;
+  try {
+    await promise;
+  } catch (error) {
+    failure = { error };
+  }
+  settled(failure);
 }

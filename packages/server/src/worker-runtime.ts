@@ -168,8 +168,9 @@ export class WorkerRuntime {
       words[HANDLED]!++;
       return;
     }
-    // The handler keeps this message, which then shows a copy.
-    if (this.#pending.keep(connection, message, at, position, result)) this.#message = this.#pending.newMessage();
+    // The handler keeps this message, which then shows a copy or, without memory for that, stays expired.
+    this.#message = this.#pending.newMessage();
+    this.#pending.keep(connection, message, at, position, result);
   }
 
   #handle(connection: AnyConnection, message: ArenaMessage): unknown {
