@@ -201,6 +201,8 @@ export class WorkerGroup {
           this.#stopError = unpackError(message.error);
         } else {
           place.error = unpackError(message.error);
+          // What the module left open (a timer, a socket) would keep the thread, and listen() waiting.
+          void worker.terminate();
         }
       });
       // After that, which takes a reference.
