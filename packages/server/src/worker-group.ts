@@ -159,14 +159,15 @@ export class WorkerGroup {
     place.state = 'stuck';
     place.stuckMs = elapsedMs;
     const row = native.runningConnection(this.#server, workerIndex);
+    native.setEndReason(this.#server, workerIndex, reasonNumber('stuck'));
+    void place.worker?.terminate();
+    // Last: a listener may throw.
     this.#events.stuck({
       workerIndex,
       elapsedMs,
       reason: 'stuck',
       ...(row !== undefined && { connection: connectionInfo(row) }),
     });
-    native.setEndReason(this.#server, workerIndex, reasonNumber('stuck'));
-    void place.worker?.terminate();
   }
 
   #launch(workerIndex: number): Promise<void> {
