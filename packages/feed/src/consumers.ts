@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { type BatchFunction, ConsumerLoop } from './consumer-loop.js';
 import type { Doorbell } from './doorbell.js';
 import { errors } from './errors.js';
@@ -96,10 +97,14 @@ export class Consumers<K extends FeedKeyKind> {
     for (const group of this.#groups) group.holdLoop(hold);
   }
 
-  /** Ends all of them; workers finish their batches first, unless forced. */
-  async stop(force: boolean): Promise<void> {
+  /** Ends all of them; workers finish their batches first, unless forced or at the deadline (`performance.now()`). */
+  async stop(force: boolean, deadline?: number): Promise<void> {
     for (const loop of this.#loops) loop.abandon();
-    await Promise.all([...this.#groups].map((group) => group.stop(force)));
+    const stopAll = (now: boolean) => Promise.all([...this.#groups].map((group) => group.stop(now)));
+    const leftMs = deadline === undefined ? undefined : Math.max(0, deadline - performance.now());
+    const timer = leftMs === undefined ? undefined : setTimeout(() => void stopAll(true), leftMs);
+    await stopAll(force);
+    clearTimeout(timer);
     if (this.#arena !== undefined) this.#native.detachView(this.#arena);
   }
 }

@@ -54,7 +54,10 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
     const kind = keyKinds[this.#native.keyKind];
     this.#keyed = kind !== undefined;
     this.#writeKey = keyWriter(kind, this.#native.keyCell);
-    const doorbell = new Doorbell(this.#native, () => this.#rung());
+    const doorbell = new Doorbell(this.#native, () => {
+      this.#consumers.ring();
+      this.#checkEnd();
+    });
     this.#waits = new EmptyWaits(this.#native, doorbell);
     this.#consumers = new Consumers(this.#native, doorbell, new Reports(this), () => this.#checkEnd());
   }
@@ -173,7 +176,8 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
 
   /**
    * Ends the feed for every thread: no more pushes; consumers get what waits, then stop. What waits is dropped if there
-   * is no consumer, or after `timeoutMs` (**default:** for ever); then unfinished batches are ended as by a dying worker.
+   * is no consumer, or after `timeoutMs` (**default:** for ever); then unfinished batches are ended as by a dying worker,
+   * and workers too.
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
     const { timeoutMs } = options;
@@ -183,6 +187,7 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
 
   async #close(timeoutMs: number | undefined): Promise<void> {
     if (this.#last !== undefined) return;
+    const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
     this.#native.close();
     const emptied = this.#waits.wait(timeoutMs);
     this.#dropUnread();
@@ -190,7 +195,7 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
     if (this.#last !== undefined) return;
     if (force) this.#native.discard(true);
     this.#waits.check();
-    await this.#consumers.stop(force);
+    await this.#consumers.stop(force, deadline);
     this.#native.trim();
     this.#letGo();
     this.emit('close');
@@ -224,11 +229,6 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
   unref(): this {
     this.#consumers.hold(false);
     return this;
-  }
-
-  #rung(): void {
-    this.#consumers.ring();
-    this.#checkEnd();
   }
 
   // Something has changed: is it the end?

@@ -115,6 +115,15 @@ describe('workers', () => {
     expect(feed.stats().dropped.closed).toBe(9);
   });
 
+  test('that never stop are ended by close after timeoutMs', async () => {
+    const feed = makeFeed();
+    await feed.consumeWith({ filename: consumer('fail.js'), workers: 2, workerData: { how: 'never-stops' } });
+    feed.push(Buffer.of(1), 1);
+    await feed.drain();
+    await feed.close({ timeoutMs: 20 });
+    expect(feed.stats()).toMatchObject({ delivered: 1, failed: 0 });
+  });
+
   test('make room for a producer that waits', async () => {
     const feed = new Feed({ capacity: 4, maxMessageBytes: 8, overflow: 'block', key: 'u32' });
     open.push(feed);
