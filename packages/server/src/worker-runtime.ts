@@ -22,7 +22,8 @@ import {
 import type { ArenaMessage } from './message.js';
 import { native, type WorkerViews } from './native.js';
 import { Outbound } from './outbound.js';
-import { isThenable, Pending } from './pending.js';
+import { Pending } from './pending.js';
+import { isThenable } from './thenable.js';
 import type { AnyHandler, ConnectionInfo } from './types.js';
 
 // As constants of this module: an import is looked up at every use.
@@ -110,11 +111,17 @@ export class WorkerRuntime {
     native.begin(this.attachment);
   }
 
-  /** Lets go of the server. Views that handlers kept become empty. */
+  /** Lets go of the server. Views that handlers kept become empty, and connections they kept are closed ones. */
   detach(): void {
     if (!this.#attached) return;
     this.#attached = false;
     this.#pending.end();
+    for (const connection of this.#connections) {
+      if (connection === undefined) continue;
+      connection.settleClosed();
+      this.#failures.guard(connection, () => connection.stream?.onClosed(connection.lastError));
+    }
+    this.#connections.length = 0;
     const { bridge, arena, sent } = this.#views;
     native.detach(this.attachment, bridge, arena, sent);
   }
@@ -155,22 +162,24 @@ export class WorkerRuntime {
     const message = this.#message;
     message.show(words, at, EXACT_ECHO);
     let result: unknown;
+    let thenable: boolean;
     try {
       result = this.#handle(connection, message);
+      thenable = result !== undefined && isThenable(result);
     } catch (error) {
       message.expire();
       words[WORD.failed]!++;
       this.#failures.fail(connection, error);
       return;
     }
-    if (result === undefined || !isThenable(result)) {
+    if (!thenable) {
       message.expire();
       words[HANDLED]!++;
       return;
     }
     // The handler keeps this message, which then shows a copy or, without memory for that, stays expired.
     this.#message = this.#pending.newMessage();
-    this.#pending.keep(connection, message, at, position, result);
+    this.#pending.keep(connection, message, at, position, result as PromiseLike<unknown>);
   }
 
   #handle(connection: AnyConnection, message: ArenaMessage): unknown {
