@@ -644,6 +644,50 @@ TEST_F(PublishTest, Hazard16_ConflateKeepsTheNewestOfEachKeyInThePlaceOfTheOldes
     EXPECT_EQ(found[found.size() - 5 + i] / kKeys, kMessages / kKeys - 1);
 }
 
+TEST_F(PublishTest, Hazard17_ConflateLosesNoMessageOfNoKeyButEndsTheSubscriber) {
+  HandDrivenPipeline p(with(SlowConsumer::kConflate));
+  quiet(p);
+  LoopbackClient slow;
+  LoopbackClient good;
+  const ConnectionKey key = subscriber(p, slow, true);
+  subscriber(p, good, false);
+  const PipelineCounters& c = p.core.counters;
+  int count = 0;
+  for (; p.closed(CloseReason::kSlowConsumer) == 0; ++count) {
+    const Connection& r = record(p, key);
+    ASSERT_LE(r.backlog_bytes.load() + r.send.published_bytes, options().max_write_bytes);
+    publish(p, message(count), PublishedQueue::kNoKey);
+    ASSERT_EQ(good.receive(1000), message(count));
+  }
+  EXPECT_EQ(c.published_slow.load(), 1u);
+  EXPECT_EQ(c.published_oldest.load(), 0u);
+  EXPECT_EQ(c.published_conflated.load(), 0u);
+  p.settle();
+  EXPECT_TRUE(p.is_gone(key));
+  EXPECT_EQ(p.close_reason(key), CloseReason::kSlowConsumer);
+  expect_conserved(p);
+}
+
+TEST_F(PublishTest, Hazard17_ConflateKeepsTheOrderOfMessagesOfNoKey) {
+  HandDrivenPipeline p(with(SlowConsumer::kConflate));
+  quiet(p);
+  LoopbackClient client;
+  const ConnectionKey key = subscriber(p, client, true);
+  const PipelineCounters& c = p.core.counters;
+  int count = 0;
+  // Each second message is of one key.
+  for (; c.published_conflated.load() < 5; ++count) {
+    publish(p, message(count), count % 2 == 0 ? 7 : PublishedQueue::kNoKey);
+  }
+  std::vector<int> odd;
+  for (const int number : numbers(read_all(p, client, key))) {
+    if (number % 2 != 0) odd.push_back(number);
+  }
+  ASSERT_EQ(odd.size(), static_cast<std::size_t>(count / 2));
+  for (std::size_t i = 0; i < odd.size(); ++i) ASSERT_EQ(odd[i], static_cast<int>(2 * i + 1));
+  EXPECT_EQ(p.closed(CloseReason::kSlowConsumer), 0u);
+}
+
 TEST_F(PublishTest, RepliesAreNeverDropped) {
   HandDrivenPipeline p(with(SlowConsumer::kDropOldest));
   quiet(p);

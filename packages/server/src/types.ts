@@ -64,7 +64,7 @@ export interface ConnectionDuplex
     > {}
 
 export interface PublishOptions {
-  /** What `slowConsumer: 'conflate'` tells messages apart by. Default: the topic. */
+  /** What `slowConsumer: 'conflate'` tells messages apart by; −1: never replaced. Default: the topic. */
   key?: string | number | bigint;
   /** Whether the publishing connection gets it too, if it is subscribed. Default: false. */
   includeSelf?: boolean;

@@ -11,26 +11,41 @@
 namespace millrace {
 
 // Published messages that wait for a subscriber slower than they are: a chain of blocks for each
-// such connection, bounded together with its backlog by max_write_bytes. Past that the oldest go;
-// with `conflate` a message takes the place of the one of the same key, so that memory is O(keys)
-// and a slow subscriber gets fresh values. Every message that goes is counted.
+// such connection, bounded together with its backlog by max_write_bytes. Past that the oldest go.
+// With `conflate` a message takes the place of the one of the same key, so that memory is O(keys)
+// and a slow subscriber gets fresh values; one of no key (kNoKey) replaces nothing and is never
+// replaced, and past the bound a message is refused: no message goes but for a newer of its key.
+// Every message that goes is counted.
 //
 //   block:  0 payload bytes   4 key, low half   8 key, high half   12 unused   16 payload
 //
-// The sender's thread. Owns no memory of its own. push() with `conflate` looks through the chain.
+// The sender's thread. Owns no memory of its own. push() with `conflate` looks through the chain,
+// but not for a message of no key.
 class PublishedQueue {
  public:
+  static constexpr std::uint64_t kNoKey = ~std::uint64_t{0};
+
+  enum class PushResult : std::uint8_t { kDone, kTooSlow, kNoMemory };
+
   PublishedQueue(const PipelineOptions& options, PipelineCounters& counters, BlockStore& store)
       : options_(options), counters_(counters), store_(store) {}
 
-  void push(Connection& c, const std::uint8_t* payload, std::uint32_t size, std::uint64_t key) {
+  // kDone: the message waits, or was dropped by `drop-oldest` for lack of memory. Else, with
+  // `conflate` alone, it was refused and is counted; the subscriber would miss it.
+  PushResult push(Connection& c, const std::uint8_t* payload, std::uint32_t size,
+                  std::uint64_t key) {
+    const bool conflates = options_.slow_consumer == SlowConsumer::kConflate;
     std::uint32_t previous = kNoBlock;
-    std::uint32_t same =
-        options_.slow_consumer == SlowConsumer::kConflate ? find(c, key, previous) : kNoBlock;
+    const std::uint32_t same = conflates && key != kNoKey ? find(c, key, previous) : kNoBlock;
     const std::uint32_t block = store_.allocate_held(kHeader + size);
     if (block == kNoBlock) {
       count(counters_.published_memory);
-      return;
+      return conflates ? PushResult::kNoMemory : PushResult::kDone;
+    }
+    if (conflates && !fits(c, block, same)) {
+      store_.release_held(block);
+      count(counters_.published_slow);
+      return PushResult::kTooSlow;
     }
     const std::uint32_t header[4] = {size, static_cast<std::uint32_t>(key),
                                      static_cast<std::uint32_t>(key >> 32), 0};
@@ -55,6 +70,7 @@ class PublishedQueue {
       remove_front(c);
       count(counters_.published_oldest);
     }
+    return PushResult::kDone;
   }
 
   std::uint32_t front(const Connection& c) const { return c.send.published_head; }
@@ -80,6 +96,14 @@ class PublishedQueue {
 
  private:
   static constexpr std::uint32_t kHeader = 16;
+
+  // Whether `block` stays within the bound in the place of `same`, or behind the last.
+  bool fits(const Connection& c, std::uint32_t block, std::uint32_t same) {
+    const std::size_t freed = same == kNoBlock ? 0 : store_.block_bytes(same);
+    const std::size_t waiting = std::size_t{c.backlog_bytes.load(std::memory_order_relaxed)} +
+                                c.send.published_bytes + store_.block_bytes(block) - freed;
+    return options_.max_write_bytes == 0 || waiting <= options_.max_write_bytes;
+  }
 
   std::uint32_t find(const Connection& c, std::uint64_t key, std::uint32_t& previous) {
     std::uint32_t before = kNoBlock;

@@ -358,8 +358,17 @@ class Sender {
       core_.close(c, CloseReason::kSlowConsumer);
       return;
     }
-    core_.published.push(c, bytes, size, key);
-    mark_dirty(c);
+    switch (core_.published.push(c, bytes, size, key)) {
+      case PublishedQueue::PushResult::kTooSlow:
+        core_.close(c, CloseReason::kSlowConsumer);
+        return;
+      case PublishedQueue::PushResult::kNoMemory:
+        core_.close(c, CloseReason::kOverload);
+        return;
+      case PublishedQueue::PushResult::kDone:
+        mark_dirty(c);
+        return;
+    }
   }
 
   bool append_message(Connection& c, const std::uint8_t* bytes, std::uint32_t size) {

@@ -9,6 +9,8 @@ const ARRAY = 0x2a;
 const PUSH = 0x3e;
 
 const SCRATCH_BYTES = 4096;
+/** The server's conflation key of messages that neither replace others nor are replaced. */
+const NEVER_REPLACED = -1;
 
 /**
  * Publishes a message to a channel's subscribers and to those of each pattern that matches it, in RESP2 and RESP3.
@@ -36,27 +38,31 @@ export class Broadcast {
 
   /**
    * Answers how many subscribers it reached. `group`: for a subscriber that is too slow, a newer message replaces an
-   * older one of the same channel and group.
+   * older one of the same channel and group. Without one no message is replaced: who is too far behind is disconnected.
    */
-  publish(channel: string, payload: Uint8Array, group = ''): number {
+  publish(channel: string, payload: Uint8Array, group?: string): number {
     let reached = 0;
     if (this.#channels.subscribers(channel) > 0) {
-      reached += this.#send('channel', channel, ` ${group}`, ['message', channel], payload);
+      reached += this.#send('channel', channel, group, ['message', channel], payload);
     }
     for (const pattern of this.#channels.patterns()) {
       if (!globMatches(pattern, channel)) continue;
-      reached += this.#send('pattern', pattern, ` ${channel} ${group}`, ['pmessage', pattern, channel], payload);
+      const channelGroup = group && `${channel} ${group}`;
+      reached += this.#send('pattern', pattern, channelGroup, ['pmessage', pattern, channel], payload);
     }
     return reached;
   }
 
-  #send(kind: SubscriptionKind, name: string, keySuffix: string, head: string[], payload: Uint8Array): number {
+  #send(kind: SubscriptionKind, name: string, group: string | undefined, head: string[], payload: Uint8Array): number {
     const message = this.#compose(head, payload);
     let reached = 0;
     for (const protocol of [2, 3] as const) {
       const topic = topicOf(kind, protocol, name);
       message[0] = protocol === 2 ? ARRAY : PUSH;
-      reached += this.#publish(topic, message, { framed: false, key: topic + keySuffix });
+      reached += this.#publish(topic, message, {
+        framed: false,
+        key: group === undefined ? NEVER_REPLACED : `${topic} ${group}`,
+      });
     }
     return reached;
   }

@@ -5,6 +5,7 @@ import { Stores, type StoreTokens } from '../stores.js';
 import { parseQuote, parseTrade, type Quote, type Trade } from './market-message.js';
 import { StreamHeader } from './stream-header.js';
 import { SymbolState } from './symbol-state.js';
+import { SymbolStore } from './symbol-store.js';
 
 export interface FeedWorkerData {
   readonly stores: StoreTokens;
@@ -19,11 +20,12 @@ class FeedWorker {
   readonly #stores: Stores;
   readonly #publisher: Publisher;
   readonly #broadcast: Broadcast;
+  readonly #store: SymbolStore;
   readonly #header = new StreamHeader();
   readonly #symbols = new Map<string, SymbolState>();
   /** The symbols that the running batch touched, and whether somebody listens to their ticks. */
   readonly #touched = new Map<SymbolState, boolean>();
-  readonly #count: Readonly<Record<'trades' | 'quotes' | 'other' | 'unreadable' | 'unstored', (n: number) => void>>;
+  readonly #count: Readonly<Record<'trades' | 'quotes' | 'other' | 'unreadable', (n: number) => void>>;
 
   constructor({ workerData, workerIndex }: FeedContext<FeedWorkerData>) {
     this.#stores = Stores.attach(workerData.stores);
@@ -38,8 +40,8 @@ class FeedWorker {
       quotes: board.counter('feedQuotes', workerIndex),
       other: board.counter('feedOther', workerIndex),
       unreadable: board.counter('feedUnreadable', workerIndex),
-      unstored: board.counter('feedUnstored', workerIndex),
     };
+    this.#store = new SymbolStore(this.#stores, board.counter('feedUnstored', workerIndex));
   }
 
   /** Figures are written once a batch and symbol: what is in between nobody could have seen. */
@@ -50,11 +52,12 @@ class FeedWorker {
       const start = batch.offset(i);
       this.#message(memory, start, start + batch.byteLength(i));
     }
-    for (const state of this.#touched.keys()) this.#store(state);
+    this.#store.write(this.#touched.keys());
     this.#touched.clear();
   }
 
   close(): void {
+    this.#store.close();
     this.#publisher.close();
     this.#stores.close();
   }
@@ -90,8 +93,9 @@ class FeedWorker {
       this.#count.quotes(1);
       state.quoted(message);
     }
-    // To a subscriber that is too slow the newest trade and the newest quote matter.
-    if (listeners) this.#broadcast.publish(state.channel, tickOf(message), message.kind);
+    // To a subscriber that is too slow the newest quote matters, but every trade.
+    const group = message.kind === 'quote' ? 'quote' : undefined;
+    if (listeners) this.#broadcast.publish(state.channel, tickOf(message), group);
   }
 
   #stateOf(symbol: string): SymbolState | undefined {
@@ -101,24 +105,6 @@ class FeedWorker {
       this.#symbols.set(symbol, state);
     }
     return state;
-  }
-
-  #store(state: SymbolState): void {
-    const { keyspace, totals } = this.#stores;
-    const { symbol, last, quote, vwap, bar } = state;
-    try {
-      if (last !== undefined) {
-        keyspace.put(`last:${symbol}`, Buffer.from(last));
-        if (vwap !== undefined) keyspace.put(`vwap:${symbol}`, Buffer.from(vwap));
-        if (bar !== undefined) keyspace.put(`bar:${symbol}`, Buffer.from(bar));
-        totals.set(symbol, state.totals);
-      }
-      if (quote !== undefined) keyspace.put(`quote:${symbol}`, Buffer.from(quote));
-    } catch (error) {
-      // No room for another key: the feed goes on, the next batch tries again.
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_MAP_FULL') throw error;
-      this.#count.unstored(1);
-    }
   }
 }
 
