@@ -68,7 +68,9 @@ export class CommandTable {
     const offset = args.partOffset(0);
     let letters = 0;
     for (let i = 0; i < length; i++) letters = (letters << 8) | (args.u8(offset + i) & UPPER_CASE);
-    return this.#byLetters.get(letters);
+    const command = this.#byLetters.get(letters);
+    // A blank or a zero in front packs into nothing.
+    return command?.name.length === length ? command : undefined;
   }
 }
 

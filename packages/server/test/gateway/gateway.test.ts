@@ -136,6 +136,13 @@ describe('the running gateway', () => {
     );
   });
 
+  test('a command with something before or after its name is unknown', async () => {
+    const [client] = await connect();
+    for (const name of [' GET', '\0SET', 'GET ', 'SET\0', '', '\0']) {
+      expect(String(await client!.call(name, 'k'))).toMatch(/^Error: ERR unknown command/);
+    }
+  });
+
   test('every command is described', async () => {
     const [client] = await connect();
     const commands = (await client!.call('COMMAND')) as [string, number][];
