@@ -22,10 +22,10 @@ function answerOf({ config, check, printConfig, help, version }: Invocation): st
 }
 
 async function run({ config }: Invocation): Promise<void> {
+  // Before anything that takes time: who stops it while it starts shall not kill it either.
+  const signalled = firstSignal();
   // Loaded only now: --help and a bad flag are answered without the native parts.
   const { pino } = await import('pino');
-  const { Gateway } = await import('../gateway/gateway.js');
-  const { banner } = await import('../gateway/banner.js');
   const log = pino(
     {
       level: config.logLevel,
@@ -34,31 +34,36 @@ async function run({ config }: Invocation): Promise<void> {
     },
     pino.destination({ dest: 2, sync: true }),
   );
+  log.debug({ version: MILLRACE_VERSION }, 'starting');
+  const stopping = signalled.then((signal) => log.info({ signal }, 'stopping'));
+  const { Gateway } = await import('../gateway/gateway.js');
+  const { banner } = await import('../gateway/banner.js');
   const gateway = await Gateway.start(config, log);
   process.stdout.write(banner(gateway));
   log.info({ port: gateway.port, adminPort: gateway.adminPort, topology: gateway.topology }, 'listening');
+  await stopping;
+  try {
+    await gateway.close();
+  } catch (error) {
+    log.fatal({ err: error }, 'could not stop cleanly');
+    process.exit(FORCED);
+  }
+  log.info('stopped');
+  process.exit(0);
+}
 
-  let stopping = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) {
-      log.warn({ signal }, 'stopping at once');
-      process.exit(FORCED);
-    }
-    stopping = true;
-    log.info({ signal }, 'stopping');
-    gateway.close().then(
-      () => {
-        log.info('stopped');
-        process.exit(0);
-      },
-      (error: unknown) => {
-        log.fatal({ err: error }, 'could not stop cleanly');
-        process.exit(FORCED);
-      },
-    );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+/** The first signal to stop; the second ends the process at once. */
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    const take = (signal: NodeJS.Signals): void => {
+      if (stopping) process.exit(FORCED);
+      stopping = true;
+      resolve(signal);
+    };
+    process.on('SIGTERM', take);
+    process.on('SIGINT', take);
+  });
 }
 
 main().catch((error: unknown) => {

@@ -47,9 +47,14 @@ export class GatewayProcess {
     });
   }
 
+  /** Does not wait until it listens. */
+  static launch(...flags: string[]): GatewayProcess {
+    return new GatewayProcess(['--port', '0', '--admin-port', '0', '--feed', 'none', ...flags], {});
+  }
+
   /** Resolves when it listens. */
   static async start(...flags: string[]): Promise<GatewayProcess> {
-    const gateway = new GatewayProcess(['--port', '0', '--admin-port', '0', '--feed', 'none', ...flags], {});
+    const gateway = GatewayProcess.launch(...flags);
     const { port, adminPort } = await gateway.logged('listening');
     gateway.port = port!;
     gateway.adminPort = adminPort ?? 0;

@@ -79,6 +79,14 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s: replies to what came before are s
   expect((await gateway.ended()).code).toBe(0);
 });
 
+test.each(['SIGTERM', 'SIGINT'] as const)('%s while it starts: it stops when it can, exit code 0', async (signal) => {
+  const gateway = GatewayProcess.launch('--workers', '2', '--log-level', 'debug');
+  await gateway.logged('starting');
+  gateway.kill(signal);
+  expect(await gateway.ended()).toMatchObject({ code: 0, signal: null });
+  await gateway.logged('stopped');
+});
+
 test('a second signal ends it at once, whoever has not read his reply', async () => {
   const gateway = await GatewayProcess.start();
   const client = await RespClient.connect(gateway.port);
