@@ -23,19 +23,29 @@ const DEPTH = 8;
 export function packError(thrown: unknown, depth = 0): ErrorMessage {
   const error = asError(thrown);
   const own: Record<string, Plain> = {};
-  for (const [key, value] of Object.entries(error)) {
+  for (const key of Object.keys(error)) {
+    const value = attempt(() => (error as unknown as Record<string, unknown>)[key]);
     if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) {
       own[key] = value as Plain;
     }
   }
-  const { name, message, stack, cause } = error;
+  const cause = attempt(() => error.cause);
   return {
-    name: String(name),
-    message: String(message),
-    stack: stack === undefined ? undefined : String(stack),
+    name: attempt(() => String(error.name)) ?? 'Error',
+    message: attempt(() => String(error.message)) ?? '',
+    stack: attempt(() => (error.stack === undefined ? undefined : String(error.stack))),
     own,
     cause: cause === undefined || depth === DEPTH ? undefined : packError(cause, depth + 1),
   };
+}
+
+/** undefined where the application's getter or toString() throws. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 export function unpackError({ name, message, stack, own, cause }: ErrorMessage): Error {

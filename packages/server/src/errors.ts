@@ -67,7 +67,16 @@ export function moduleError(cause: unknown): Error {
 
 /** What a handler threw, whatever it is, as an Error. */
 export function asError(thrown: unknown): Error {
-  // Also one of another realm, which is no instance of this one's Error.
-  if (types.isNativeError(thrown) || thrown instanceof Error) return thrown;
-  return makeError('ERR_SERVER_WORKER', `A handler threw ${inspect(thrown)}, which is no Error`, { cause: thrown });
+  // Also one of another realm, which is no instance of this one's Error. A proxy's traps may throw at any use.
+  if (types.isNativeError(thrown) || (!types.isProxy(thrown) && thrown instanceof Error)) return thrown;
+  return makeError('ERR_SERVER_WORKER', `A handler threw ${textOf(thrown)}, which is no Error`, { cause: thrown });
+}
+
+/** An object may say itself how it is shown, and fail at that. */
+function textOf(thrown: unknown): string {
+  try {
+    return inspect(thrown);
+  } catch {
+    return 'a value that cannot be shown';
+  }
 }

@@ -1,5 +1,6 @@
 import type { AnyConnection } from './connection.js';
 import { asError } from './errors.js';
+import { isThenable, whenSettled } from './thenable.js';
 import type { AnyHandler, ConnectionInfo } from './types.js';
 
 /** What becomes of an error that a handler threw, or that a peer caused. One for each thread. */
@@ -31,12 +32,14 @@ export class Failures {
     this.guard(connection, () => this.#handler.error?.(connection, error));
   }
 
-  /** Runs what is the connection's last chance to fail. */
-  guard(connection: AnyConnection, run: () => void): void {
+  /** Runs what is the connection's last chance to fail, also later where it answers a promise. */
+  guard(connection: AnyConnection, run: () => unknown): void {
+    const report = (error: unknown) => this.#onHandlerError(asError(error), connection.info());
     try {
-      run();
+      const result = run();
+      if (isThenable(result)) void whenSettled(result, (failure) => failure && report(failure.error));
     } catch (error) {
-      this.#onHandlerError(asError(error), connection.info());
+      report(error);
     }
   }
 }

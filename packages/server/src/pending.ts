@@ -9,6 +9,7 @@ import { NO_HANDLE, PAUSE, WORD } from './layout.js';
 import { ArenaMessage } from './message.js';
 import { native } from './native.js';
 import type { Outbound } from './outbound.js';
+import { isThenable, whenSettled } from './thenable.js';
 
 /** A message that waits behind a pending handler. */
 export interface Parked {
@@ -88,13 +89,15 @@ export class Pending {
   /** A handler's function other than `message`: where it answers a promise, messages wait for that too. */
   call(connection: AnyConnection, run: () => unknown): void {
     let result: unknown;
+    let thenable: boolean;
     try {
       result = run();
+      thenable = isThenable(result);
     } catch (error) {
       this.#failures.fail(connection, error);
       return;
     }
-    if (isThenable(result)) this.#hold(connection, result, () => undefined);
+    if (thenable) this.#hold(connection, result as PromiseLike<unknown>, () => undefined);
   }
 
   /** The connection has closed: nobody handles what still waited. */
@@ -167,37 +170,21 @@ export class Pending {
     message.reset(parked.offset, parked.length, parked.parts >>> 2, parked.partCount);
     message.block = native.parkedBlock(this.#outbound.attachment, parked.handle);
     let result: unknown;
+    let thenable: boolean;
     try {
       result = this.#run(connection, message);
+      thenable = isThenable(result);
     } catch (error) {
       message.expire();
       this.#account(parked.handle, WORD.failed);
       this.#failures.fail(connection, error);
       return;
     }
-    if (isThenable(result)) {
-      this.#wait(connection, message, parked.handle, result);
+    if (thenable) {
+      this.#wait(connection, message, parked.handle, result as PromiseLike<unknown>);
     } else {
       message.expire();
       this.#account(parked.handle, WORD.handled);
     }
   }
-}
-
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
-}
-
-/** Calls back once and after it has returned, whatever the `then` of an application's own promise does. */
-async function whenSettled(
-  promise: PromiseLike<unknown>,
-  settled: (failure?: { error: unknown }) => void,
-): Promise<void> {
-  let failure: { error: unknown } | undefined;
-  try {
-    await promise;
-  } catch (error) {
-    failure = { error };
-  }
-  settled(failure);
 }
