@@ -115,7 +115,8 @@ TEST_F(ConsumerTest, Hazard15_AParkedFrameKeepsItsBytesAndHoldsOnlyThem) {
   std::uint32_t handle = 0;
   worker.run([&](ScriptedWorker& w, const InboundDescriptor&) { handle = w.hold(); });
   Connection& connection = *p.core.table.pin(key);
-  EXPECT_EQ(connection.unhandled_bytes.load(), 5u) << "it is charged to its connection";
+  EXPECT_EQ(connection.unhandled_bytes.load(), 256u) << "its block is charged, whole";
+  EXPECT_EQ(p.core.store.held_bytes(), 256u);
   EXPECT_LE(bytes_in_use(p), 256u);
   fill(p, client, 0, 50);
   p.settle();

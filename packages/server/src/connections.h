@@ -131,6 +131,7 @@ Napi::Value unsubscribe(const Napi::CallbackInfo& info) {
 Napi::Value subscribers(const Napi::CallbackInfo& info) {
   Attachment* a = attached(info);
   if (a == nullptr) return number(info, 0);
+  if (a->core().stopping.load(std::memory_order_relaxed)) return number(info, 0);
   return number(info, a->core().topics.count(bytes_of(info[3]), key_at(info, 1)));
 }
 

@@ -96,6 +96,7 @@ struct Connection {
 
   // Topics: first subscription of this connection (TopicTable's lock).
   std::uint32_t subscriptions = 0;
+  std::uint32_t subscription_count = 0;
 
   // Reaper (its lock).
   TimerWheel::Handle timer = 0;

@@ -17,6 +17,13 @@ namespace millrace {
 // when it is gone. Owns its place as the inbox's consumer, an outbox, and the frames that outlive
 // their batch.
 class Consumer {
+ private:
+  struct Parked {
+    std::uint32_t block;
+    std::uint32_t charged;  // bytes of unhandled_bytes and of held memory
+    ConnectionKey key;
+  };
+
  public:
   static constexpr std::uint32_t kBatch = 256;
   static constexpr std::uint32_t kNoHandle = 0xffffffffu;
@@ -32,11 +39,10 @@ class Consumer {
     if (!inbox_.consumed.compare_exchange_strong(expected, true, std::memory_order_acq_rel)) {
       return false;
     }
-    if (!outbound_.open(inbox_.memory(), inbox_.operations(), inbox_.outbox)) {
+    if (!outbound_.open(inbox_.memory(), inbox_.operations(), &inbox_.outbox)) {
       inbox_.consumed.store(false, std::memory_order_release);
       return false;
     }
-    inbox_.outbox = outbound_.outbox();
     return true;
   }
 
@@ -50,8 +56,7 @@ class Consumer {
     for (Parked& parked : parked_) {
       if (parked.block == kNoBlock) continue;
       close(parked.key, reason);
-      settle(parked.key, parked.length);
-      core_.store.release(parked.block);
+      let_go(parked);
     }
     parked_.clear();
     free_handles_.clear();
@@ -72,10 +77,21 @@ class Consumer {
       if (c == nullptr) continue;
       if (c->worker.load(std::memory_order_relaxed) == worker_ &&
           c->opened.load(std::memory_order_relaxed)) {
-        visit(*c);
+        take_over(*c);
+        if (!core_.table.closing(*c)) visit(*c);
       }
       core_.table.unpin(*c);
     }
+  }
+
+  // What the thread before barred is barred no more: nobody else would lift it. A connection whose
+  // async handler went with that thread closes.
+  void take_over(Connection& c) {
+    constexpr std::uint32_t kBars = kPauseUser | kPauseWrite | kPauseAsync;
+    if ((c.paused.fetch_and(~kBars, std::memory_order_seq_cst) & kPauseAsync) != 0) {
+      core_.close(c, inbox_.end_reason.load(std::memory_order_relaxed));
+    }
+    core_.queue_receive(c.key);
   }
 
   // The next batch: its first ring position, and how many descriptors. 0: none, or the last one was
@@ -118,19 +134,22 @@ class Consumer {
 
   // --- Frames that outlive their batch (async handlers, and those that wait behind one) ----------
 
-  // Gives the frame at a ring position of the present batch a block of its own; kNoHandle without
-  // memory. Its parts stand behind its bytes.
+  // Gives the frame at a ring position of the present batch a block of its own, which is held and
+  // charged whole to the connection; kNoHandle without memory. Its parts stand behind its bytes.
   std::uint32_t park(std::uint64_t position, std::uint32_t& offset, std::uint32_t& parts) {
+    if (parked_.size() - free_handles_.size() >= most_parked(inbox_.capacity())) return kNoHandle;
     InboundDescriptor& d = inbox_.at(position);
     const std::uint32_t table = d.part_count * static_cast<std::uint32_t>(sizeof(Part));
     const std::uint32_t at = (d.length + 3) & ~std::uint32_t{3};
     std::uint32_t block = d.block;
     if (core_.store.block_bytes(d.block) <= 2 * std::size_t{at + table}) {
-      core_.store.reference(block);  // it has a block of its own already
+      // It has a block of its own already.
+      if (!core_.store.hold(core_.store.block_bytes(block))) return kNoHandle;
+      core_.store.reference(block);
       offset = d.offset;
       parts = d.parts;
     } else {
-      block = core_.store.allocate(at + table);
+      block = core_.store.allocate_held(at + table);
       if (block == kNoBlock) return kNoHandle;
       std::memcpy(core_.store.data(block), core_.store.data(d.offset), d.length);
       std::memcpy(core_.store.data(block + at), core_.store.data(d.parts), table);
@@ -139,7 +158,9 @@ class Consumer {
     }
     // Whoever reads the ledger looks at it.
     std::atomic_ref<std::uint32_t>(d.kind).fetch_or(kInParked, std::memory_order_relaxed);
-    const Parked parked{block, d.length, {d.fd, d.sequence}};
+    const auto charged = static_cast<std::uint32_t>(core_.store.block_bytes(block));
+    const Parked parked{block, charged, {d.fd, d.sequence}};
+    charge(parked.key, charged - std::min(charged, d.length));
     if (free_handles_.empty()) {
       parked_.push_back(parked);
       return static_cast<std::uint32_t>(parked_.size() - 1);
@@ -157,11 +178,17 @@ class Consumer {
 
   void unpark(std::uint32_t handle) {
     if (handle >= parked_.size() || parked_[handle].block == kNoBlock) return;
-    Parked& parked = parked_[handle];
-    settle(parked.key, parked.length);
-    core_.store.release(parked.block);
-    parked.block = kNoBlock;
+    let_go(parked_[handle]);
+    parked_[handle].block = kNoBlock;
     free_handles_.push_back(handle);
+  }
+
+  // Frames that wait for async handlers at a time, and what keeping account of them takes.
+  static constexpr std::uint32_t most_parked(std::uint32_t inbox_capacity) {
+    return 4 * inbox_capacity;
+  }
+  static constexpr std::size_t bytes(std::uint32_t inbox_capacity) {
+    return most_parked(inbox_capacity) * (sizeof(Parked) + sizeof(std::uint32_t));
   }
 
   Inbox& inbox() { return inbox_; }
@@ -169,11 +196,17 @@ class Consumer {
   PipelineCore& core() { return core_; }
 
  private:
-  struct Parked {
-    std::uint32_t block;
-    std::uint32_t length;
-    ConnectionKey key;
-  };
+  void charge(ConnectionKey key, std::uint32_t bytes) {
+    Connection* c = core_.table.pin(key, true);
+    if (c == nullptr) return;
+    c->unhandled_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    core_.table.unpin(*c);
+  }
+
+  void let_go(const Parked& parked) {
+    settle(parked.key, parked.charged);
+    core_.store.release_held(parked.block);
+  }
 
   // Gives back what `count` descriptors held: blocks by runs, unhandled bytes by connection, and
   // the lives of closed connections.

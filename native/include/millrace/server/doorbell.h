@@ -31,11 +31,6 @@ class Doorbell {
     if (function_ != nullptr) function_(context_);
   }
 
-  bool attached() {
-    const std::lock_guard guard(lock_);
-    return function_ != nullptr;
-  }
-
  private:
   SpinLock lock_;
   Function function_ = nullptr;

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "millrace/base/native_thread.h"
+#include "millrace/server/consumer.h"
 #include "millrace/server/shared_server.h"
 
 namespace millrace {
@@ -20,7 +21,8 @@ void plan_memory(const PipelineOptions& o, Part&& part) {
                           o.descriptors * sizeof(std::atomic<std::uint32_t>));
   part("key queues",
        2 * KeyQueue::bytes(o.descriptors) + SharedServer::announcement_bytes(o.descriptors));
-  part("inboxes", o.workers * (sizeof(Inbox) + Inbox::bytes(o.inbox_capacity)));
+  part("inboxes", o.workers * (sizeof(Inbox) + Inbox::bytes(o.inbox_capacity) +
+                               Consumer::bytes(o.inbox_capacity)));
   part("outboxes", PipelineCore::kMaxOutboxes * Outbox::bytes());
   part("timers", IdleTimers::bytes(o.max_connections));
   part("subscriptions", TopicTable::bytes(o.max_subscriptions));

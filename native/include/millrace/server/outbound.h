@@ -18,10 +18,13 @@ class Outbound {
   Outbound& operator=(const Outbound&) = delete;
   ~Outbound() { close(); }
 
-  // `control` and `list` stay the caller's; `before` is the outbox of a predecessor, if there was
-  // one. False: no outbox is free, or no memory for its blocks.
-  bool open(std::uint32_t* control, OutboundOperation* list, Outbox* before = nullptr) {
-    outbox_ = core_.claim_outbox(before);
+  // `control` and `list` stay the caller's. With `place` the outbox is kept there when this closes,
+  // blocks and all, for the next who opens it: a successor must not fail for memory that only its
+  // work would free. False: no outbox is free, or no memory for its blocks.
+  bool open(std::uint32_t* control, OutboundOperation* list, Outbox** place = nullptr) {
+    kept_ = place != nullptr;
+    outbox_ = kept_ && *place != nullptr ? *place : core_.claim_outbox();
+    if (kept_) *place = outbox_;
     if (outbox_ == nullptr) return false;
     control_ = control;
     list_ = list;
@@ -32,11 +35,10 @@ class Outbound {
   }
 
   bool is_open() const { return outbox_ != nullptr; }
-  Outbox* outbox() const { return outbox_; }
 
   void close() {
     if (outbox_ == nullptr) return;
-    core_.give_back_outbox(*outbox_);
+    if (!kept_) core_.give_back_outbox(*outbox_);
     outbox_ = nullptr;
   }
 
@@ -81,6 +83,7 @@ class Outbound {
             block = outbox_->free_block(core_.store);
             return block != kNoBlock;
           })) {
+        control_[kControlOutUsed] = 0;  // nobody sends it any more: no byte may pass its end
         return;
       }
     }
@@ -113,6 +116,7 @@ class Outbound {
 
   PipelineCore& core_;
   Outbox* outbox_ = nullptr;
+  bool kept_ = false;
   std::uint32_t* control_ = nullptr;
   OutboundOperation* list_ = nullptr;
 };

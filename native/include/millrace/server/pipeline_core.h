@@ -31,7 +31,8 @@ namespace millrace {
 // own comments name; close() is for any thread.
 class PipelineCore : public ConnectionTable::Releaser {
  public:
-  static constexpr std::uint32_t kMaxOutboxes = 64;
+  // Of 64 workers, the server's own thread and publishers.
+  static constexpr std::uint32_t kMaxOutboxes = 128;
 
   explicit PipelineCore(const PipelineOptions& options)
       : options(options),
@@ -135,14 +136,7 @@ class PipelineCore : public ConnectionTable::Releaser {
 
   // `wanted`, if nobody has it; else any that the sender has emptied. nullptr: there is none, or no
   // memory for its blocks.
-  Outbox* claim_outbox(Outbox* wanted = nullptr) {
-    bool taken = false;
-    if (wanted != nullptr &&
-        wanted->used.compare_exchange_strong(taken, true, std::memory_order_acq_rel)) {
-      if (wanted->open(store)) return wanted;
-      give_back_outbox(*wanted);
-      return nullptr;
-    }
+  Outbox* claim_outbox() {
     for (std::uint32_t i = 0; i < kMaxOutboxes; ++i) {
       Outbox& outbox = outboxes[i];
       bool expected = false;

@@ -29,6 +29,9 @@ class TopicTable {
     std::uint32_t generation = 0;
   };
 
+  // One connection's share: nobody takes all, and its list is walked for each subscribe().
+  static constexpr std::uint32_t kMostPerConnection = 2048;
+
   TopicTable(std::uint32_t capacity, BlockStore& store)
       : capacity_(capacity),
         store_(store),
@@ -59,10 +62,16 @@ class TopicTable {
     if (topic != 0) {
       for (std::uint32_t s = connection.subscriptions; s != 0;
            s = subscriptions_[s].next_in_connection) {
-        if (subscriptions_[s].topic == topic) return Result::kAlready;
+        if (subscriptions_[s].topic != topic) continue;
+        if (subscriptions_[s].active) return Result::kAlready;
+        // The worker that subscribed ended before its `activate` was handed over.
+        ticket = {s, subscriptions_[s].generation};
+        return Result::kAdded;
       }
     }
-    if (free_subscription_ == 0) return Result::kFull;
+    if (free_subscription_ == 0 || connection.subscription_count == kMostPerConnection) {
+      return Result::kFull;
+    }
     if (topic == 0 && (topic = add_topic(text, pattern)) == 0) return Result::kFull;
     const std::uint32_t index = free_subscription_;
     Subscription& subscription = subscriptions_[index];
@@ -77,6 +86,7 @@ class TopicTable {
     ++topics_[topic].count;
     subscription.next_in_connection = connection.subscriptions;
     connection.subscriptions = index;
+    ++connection.subscription_count;
     ticket = {index, ++subscription.generation};
     return Result::kAdded;
   }
@@ -93,6 +103,7 @@ class TopicTable {
     if (*link == 0) return false;
     const std::uint32_t index = *link;
     *link = subscriptions_[index].next_in_connection;
+    --connection.subscription_count;
     remove(index);
     return true;
   }
@@ -103,6 +114,7 @@ class TopicTable {
     while (connection.subscriptions != 0) {
       const std::uint32_t index = connection.subscriptions;
       connection.subscriptions = subscriptions_[index].next_in_connection;
+      --connection.subscription_count;
       remove(index);
     }
   }
@@ -132,8 +144,6 @@ class TopicTable {
     });
     return {matches_.get(), found};
   }
-
-  std::uint32_t capacity() const { return capacity_; }
 
  private:
   struct Subscription {
