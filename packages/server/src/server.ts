@@ -284,6 +284,9 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
 
   #look(): void {
     this.#workers?.watch();
+    const { warnAfterMs } = this.#options;
+    const elapsedMs = this.#runtime?.takeLongestMs() ?? 0;
+    if (warnAfterMs > 0 && elapsedMs >= warnAfterMs) this.emit('warn', { workerIndex: 0, elapsedMs });
     const { usedBytes, memoryShort } = serverFigures(this.#id!);
     if (memoryShort === this.#memoryShort) return;
     this.#memoryShort = memoryShort;
@@ -337,8 +340,8 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
 
   /** Until no connection is left, or time is up. */
   async #emptied(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    const until = Date.now() + ms;
-    while (this.#id !== undefined && Date.now() < until && signal?.aborted !== true) {
+    const until = performance.now() + ms;
+    while (this.#id !== undefined && performance.now() < until && signal?.aborted !== true) {
       if (serverFigures(this.#id).connections.open === 0) return;
       const timer = new AbortController();
       const wake = () => timer.abort();

@@ -71,6 +71,7 @@ export class WorkerRuntime {
   readonly #connections: (AnyConnection | undefined)[] = [];
   #message: ArenaMessage;
   #attached = true;
+  #longestMs = 0;
 
   constructor(options: RuntimeOptions) {
     const { token, workerIndex, handler, framing } = options;
@@ -126,6 +127,13 @@ export class WorkerRuntime {
     native.detach(this.attachment, bridge, arena, sent);
   }
 
+  /** How long the longest batch took since this was last asked. */
+  takeLongestMs(): number {
+    const longest = this.#longestMs;
+    this.#longestMs = 0;
+    return longest;
+  }
+
   // --- Batches ---
 
   #onBatch(first: number, count: number): void {
@@ -134,6 +142,7 @@ export class WorkerRuntime {
     const connections = this.#connections;
     const mask = this.#mask;
     outbound.inBatch = true;
+    const began = performance.now();
     try {
       for (let i = 0; i < count; i++) {
         const position = first + i;
@@ -154,6 +163,8 @@ export class WorkerRuntime {
       // Not reached when the thread is terminated: that is how the addon tells.
       words[WORD.state] = 0;
       outbound.inBatch = false;
+      const tookMs = performance.now() - began;
+      if (tookMs > this.#longestMs) this.#longestMs = tookMs;
     }
   }
 
