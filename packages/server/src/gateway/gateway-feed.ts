@@ -22,7 +22,10 @@ const DRAIN_MS = 2000;
  */
 export class GatewayFeed {
   readonly feed: Feed<'u64'>;
+  /** The most native bytes that the feed takes with all of its workers. */
+  readonly plannedBytes: number;
   readonly #config: Config;
+  readonly #maxBytes: number;
   readonly #stores: Stores;
   readonly #log: Logger;
   readonly #abort = new AbortController();
@@ -33,11 +36,9 @@ export class GatewayFeed {
     this.#config = config;
     this.#stores = stores;
     this.#log = log;
-    const common = { capacity: FEED_CAPACITY, maxMessageBytes: MAX_MESSAGE_BYTES, maxBytes, key: 'u64' } as const;
-    this.feed =
-      config.feed.kind === 'file'
-        ? new Feed({ ...common, overflow: 'block' })
-        : new Feed({ ...common, overflow: 'conflate' });
+    this.#maxBytes = maxBytes;
+    this.feed = createFeed(config, maxBytes);
+    this.plannedBytes = plannedBytes(config, maxBytes);
     this.feed.on('warn', (report) => log.warn(report, 'a feed worker is slow'));
     this.feed.on('stuck', (report) => log.error(report, 'a feed worker is stuck'));
     this.feed.on('replaced', (report) => log.warn(report, 'a feed worker was replaced'));
@@ -93,8 +94,26 @@ export class GatewayFeed {
       path: feed.path,
       speed,
       capacity: FEED_CAPACITY,
+      maxBytes: this.#maxBytes,
       maxMessageBytes: MAX_MESSAGE_BYTES,
       onMalformed: (lines) => board.set('feedMalformed', board.get('feedMalformed') + lines),
     });
   }
+}
+
+function createFeed({ feed }: Config, maxBytes: number): Feed<'u64'> {
+  const common = { capacity: FEED_CAPACITY, maxMessageBytes: MAX_MESSAGE_BYTES, maxBytes, key: 'u64' } as const;
+  return feed.kind === 'file'
+    ? new Feed({ ...common, overflow: 'block' })
+    : new Feed({ ...common, overflow: 'conflate' });
+}
+
+/** A feed's plan counts the consumers it has: one like it is read by as many, here, for as long as it takes to ask. */
+function plannedBytes(config: Config, maxBytes: number): number {
+  const probe = createFeed(config, maxBytes);
+  const readers = Array.from({ length: config.feedWorkers }, () => probe.consume(() => undefined));
+  const { totalBytes } = probe.memoryPlan();
+  for (const reader of readers) reader[Symbol.dispose]();
+  probe.detach();
+  return totalBytes;
 }

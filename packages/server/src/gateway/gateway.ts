@@ -57,7 +57,7 @@ export class Gateway {
       feed: this.#feed?.feed.share(),
     };
     const feedParts =
-      this.#feed === undefined ? [] : [{ name: 'feed', bytes: this.#feed.feed.memoryPlan().totalBytes }];
+      this.#feed === undefined ? [] : [{ name: 'feed', bytes: this.#feed.plannedBytes }];
     const others = [...Stores.plan(budget.stores), ...feedParts];
     const room = config.maxMemoryBytes - others.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#server = createWithin(config, handlerData, room);

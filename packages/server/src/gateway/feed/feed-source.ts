@@ -7,5 +7,5 @@ export interface FeedSource {
 /** The producer's side of the feed. */
 export interface FeedInput {
   push(bytes: Uint8Array, key: bigint): boolean;
-  stats(): { readonly depth: number };
+  stats(): { readonly depth: number; readonly inFlight: number };
 }

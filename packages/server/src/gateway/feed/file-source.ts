@@ -15,6 +15,8 @@ export interface FileSourceOptions {
   readonly speed: number;
   /** Messages the feed holds: the source pushes only into room that it has seen. */
   readonly capacity: number;
+  /** The feed's memory for messages. */
+  readonly maxBytes: number;
   readonly maxMessageBytes: number;
   readonly onMalformed: (lines: number) => void;
 }
@@ -22,6 +24,8 @@ export interface FileSourceOptions {
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 /** How many messages are pushed before the event loop gets its turn. */
 const SLICE = 256;
+/** Of the feed's memory, for one filling: it lies in blocks of a few sizes, and in pages of one size each. */
+const FILLING_SHARE = 1 / 4;
 /** How long to wait for room, and the least that a timer is worth, in milliseconds. */
 const TICK_MS = 1;
 /** The receive time and the blank in front of a message. */
@@ -39,6 +43,8 @@ export class FileSource implements FeedSource {
   readonly #header = new StreamHeader();
   readonly #splitter: LineSplitter;
   #room = 0;
+  /** Pushed since the feed was last seen empty. */
+  #filledBytes = 0;
   #startedAtMs = 0;
   #firstReceivedMs = NaN;
 
@@ -53,7 +59,10 @@ export class FileSource implements FeedSource {
     try {
       const bytes = await openRecording(this.#options.path, signal);
       for await (const chunk of bytes as AsyncIterable<Buffer>) {
-        for (const line of this.#splitter.split(chunk)) await this.#take(line, signal);
+        for (const line of this.#splitter.split(chunk)) {
+          const taken = this.#take(line, signal);
+          if (taken !== undefined) await taken;
+        }
         this.#countOverlong();
       }
       const last = this.#splitter.end();
@@ -72,7 +81,7 @@ export class FileSource implements FeedSource {
       return undefined;
     }
     const delayMs = this.#delayMs(line);
-    if (this.#room > 0 && delayMs < TICK_MS) {
+    if (this.#room > 0 && delayMs < TICK_MS && this.#fits(line.end - message)) {
       this.#push(line, message);
       return undefined;
     }
@@ -83,8 +92,10 @@ export class FileSource implements FeedSource {
     if (delayMs >= TICK_MS) await sleep(delayMs, undefined, { signal });
     await nextTurn(undefined, { signal });
     for (;;) {
-      this.#room = Math.min(SLICE, this.#options.capacity - this.#input.stats().depth);
-      if (this.#room > 0) break;
+      const { depth, inFlight } = this.#input.stats();
+      if (inFlight === 0) this.#filledBytes = 0;
+      this.#room = Math.min(SLICE, this.#options.capacity - depth);
+      if (this.#room > 0 && (inFlight === 0 || this.#fits(line.end - message))) break;
       await sleep(TICK_MS, undefined, { signal });
     }
     this.#push(line, message);
@@ -92,7 +103,13 @@ export class FileSource implements FeedSource {
 
   #push({ bytes, end }: Line, message: number): void {
     this.#room--;
+    this.#filledBytes += end - message;
     this.#input.push(bytes.subarray(message, end), this.#keys.keyOf(this.#header.read(bytes, message, end)));
+  }
+
+  /** Messages are long and short: where the memory does not suffice for `capacity` of them, the feed empties first. */
+  #fits(bytes: number): boolean {
+    return this.#filledBytes + bytes <= this.#options.maxBytes * FILLING_SHARE;
   }
 
   /** Until the line is due. */
