@@ -36,7 +36,7 @@ interface Place {
   deaths: number[];
   /** The ring position that was reported last, so that each is once. */
   warned: number;
-  /** The ring position that the worker was last seen at, and since when. */
+  /** The ring position that the worker was last seen at, and since when; below −1 between its batches. */
   position: number;
   sinceMs: number;
   error: Error | undefined;
@@ -120,12 +120,13 @@ export class WorkerGroup {
   watch(): void {
     const { warnAfterMs, stuckAfterMs } = this.#options;
     this.#places.forEach((place, workerIndex) => {
+      if (place.state === 'gone') native.discard(this.#server, workerIndex);
       if (place.state !== 'ready') return;
-      const { runningMs, position } = this.#look(place, workerIndex);
+      const { runningMs } = this.#look(place, workerIndex);
       if (stuckAfterMs > 0 && runningMs >= stuckAfterMs) {
         this.#stuck(place, workerIndex, runningMs);
-      } else if (warnAfterMs > 0 && runningMs >= warnAfterMs && place.warned !== position) {
-        place.warned = position;
+      } else if (warnAfterMs > 0 && runningMs >= warnAfterMs && place.warned !== place.position) {
+        place.warned = place.position;
         this.#events.warn({ workerIndex, elapsedMs: runningMs });
       }
     });
@@ -141,18 +142,22 @@ export class WorkerGroup {
 
   /**
    * The worker's figures, with `runningMs` of its present handler alone: the addon knows since when the
-   * batch has been running, and a batch of many short handlers is not stuck.
+   * batch has been running, and a batch of many short handlers is not stuck. What runs outside of a batch (a
+   * timer, what follows an await) is seen by messages that wait while no batch ends.
    */
   #look(place: Place, workerIndex: number): WorkerFigures {
     const figures = workerFigures(this.#server, workerIndex);
     const now = performance.now();
-    if (figures.runningMs === 0 || figures.position !== place.position) {
-      place.position = figures.runningMs === 0 ? -1 : figures.position;
+    const inBatch = figures.runningMs > 0;
+    const position = inBatch ? figures.position : figures.depth > 0 ? -2 - figures.passed : -1;
+    if (position !== place.position) {
+      place.position = position;
       place.sinceMs = now;
     }
-    // Seen for the first time: it runs, for less than it took since the last look.
-    const runningMs = Math.min(figures.runningMs, Math.max(now - place.sinceMs, Number.MIN_VALUE));
-    return { ...figures, runningMs };
+    if (position === -1) return figures;
+    const sinceMs = now - place.sinceMs;
+    // Seen for the first time in a batch: it runs, for less than it took since the last look.
+    return { ...figures, runningMs: inBatch ? Math.min(figures.runningMs, Math.max(sinceMs, Number.MIN_VALUE)) : sinceMs };
   }
 
   #stuck(place: Place, workerIndex: number, elapsedMs: number): void {
