@@ -34,6 +34,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       {"setReferenced", set_referenced},
       {"attach", attach},
       {"begin", begin},
+      {"discard", discard},
       {"publisher", publisher},
       {"drain", drain_now},
       {"detach", detach},

@@ -35,9 +35,11 @@ Napi::Value set_idle_timeout(const Napi::CallbackInfo& info) {
   with(a->core(), key_at(info, 1), [&](Connection& c) {
     c.idle_timeout_ms.store(u32(info[3]), std::memory_order_relaxed);
     c.touch(coarse_ms());
-    CloseReason reason = CloseReason::kNone;
-    const std::uint64_t deadline = next_deadline(a->core().options, c, reason);
-    if (!a->core().table.closing(c)) a->core().timers.arm(c, deadline);
+    if (a->core().table.closing(c)) return;
+    a->core().timers.arm_by(c, [&] {
+      CloseReason reason = CloseReason::kNone;
+      return next_deadline(a->core().options, c, reason);
+    });
   });
   return info.Env().Undefined();
 }

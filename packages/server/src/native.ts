@@ -70,6 +70,8 @@ export interface NativeServer {
     onBusy: () => void,
   ): WorkerViews | undefined | null;
   begin(attachment: number): void;
+  /** Closes the connections of a worker that will not come back, and fails its messages. */
+  discard(server: number, worker: number): void;
   publisher(server: number, nonce: number): Views | undefined | null;
   drain(attachment: number): void;
   detach(attachment: number, ...views: ArrayBuffer[]): void;

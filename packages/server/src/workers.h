@@ -74,6 +74,18 @@ void end_attachment(void* data) {
   let_go(a);
 }
 
+// Waits until the sender has done what a predecessor's end left for it: the connections that it lost are
+// closing then. The sender waits for nobody; what stops the pipeline ends this too.
+void wait_for_predecessor(Consumer& consumer) {
+  PipelineCore& core = consumer.core();
+  Outbox& outbox = *consumer.outbound().outbox();
+  const auto empty = [&] { return outbox.depth() == 0; };
+  core.sender_parker.unpark();
+  while (!core.stopping.load(std::memory_order_seq_cst)) {
+    if (outbox.room().park(empty, 20'000'000)) return;
+  }
+}
+
 // attach(serverId, nonce, worker, onBatch, onBusy): undefined when the server is gone, null when
 // another consumer is attached or memory is short.
 Napi::Value attach(const Napi::CallbackInfo& info) {
@@ -85,6 +97,7 @@ Napi::Value attach(const Napi::CallbackInfo& info) {
   a->env = info.Env();
   a->consumer = std::make_unique<Consumer>(server->pipeline.core, worker);
   if (!a->consumer->attach()) return info.Env().Null();
+  wait_for_predecessor(*a->consumer);
   napi_create_reference(a->env, info[3], 1, &a->on_batch);
   napi_create_reference(a->env, info[4], 1, &a->on_busy);
   a->bell = make_bell(a->env, "millrace.worker", a.get(),
@@ -102,12 +115,25 @@ Napi::Value attach(const Napi::CallbackInfo& info) {
                            Inbox::bytes(server->pipeline.core.options.inbox_capacity));
   Napi::Array open = Napi::Array::New(info.Env());
   a->consumer->for_each_open([&](const Connection& c) {
+    if (a->core().table.closing(c)) return;  // its messages are dropped
     open.Set(open.Length(), Napi::Number::New(info.Env(), c.key.fd));
     open.Set(open.Length(), Napi::Number::New(info.Env(), c.key.sequence));
   });
   out.Set("open", open);
   env.attachments.emplace(id, std::move(a));
   return out;
+}
+
+// discard(server, worker): see Consumer::discard().
+Napi::Value discard(const Napi::CallbackInfo& info) {
+  if (SharedServer* server = owned(info)) {
+    Consumer consumer(server->pipeline.core, u32(info[1]));
+    if (consumer.attach()) {
+      consumer.discard(CloseReason::kError);
+      consumer.detach(CloseReason::kError);
+    }
+  }
+  return info.Env().Undefined();
 }
 
 // begin(attachment): messages may come from now on.

@@ -175,7 +175,8 @@ class Acceptor {
     for (std::uint32_t i = 0; i < workers; ++i) {
       const std::uint32_t index = (next_worker_ + i) % workers;
       const std::uint32_t has = core_.inboxes[index]->connections.load(std::memory_order_relaxed);
-      if (has >= fewest) continue;
+      if (has >= fewest || core_.inboxes[index]->abandoned.load(std::memory_order_relaxed))
+        continue;
       fewest = has;
       best = index;
     }

@@ -132,6 +132,25 @@ class Consumer {
 
   bool try_sleep() { return inbox_.try_sleep(); }
 
+  // For a worker that will not come back: its connections close, and what stands in its ring fails.
+  // Close events follow, so this is called again until nothing is left.
+  void discard(CloseReason reason) {
+    inbox_.abandoned.store(true, std::memory_order_relaxed);
+    for (std::uint32_t fd = 0; fd < core_.table.descriptors(); ++fd) {
+      Connection* c = core_.table.pin_current(fd);
+      if (c == nullptr) continue;
+      if (c->worker.load(std::memory_order_relaxed) == worker_) core_.close(*c, reason);
+      core_.table.unpin(*c);
+    }
+    std::uint64_t first = 0;
+    while (const std::uint32_t count = begin_batch(first)) {
+      for (std::uint32_t i = 0; i < count; ++i) {
+        if (Inbox::is_message(inbox_.at(first + i))) ++inbox_.control(kControlFailed);
+      }
+      end_batch();
+    }
+  }
+
   // --- Frames that outlive their batch (async handlers, and those that wait behind one) ----------
 
   // Gives the frame at a ring position of the present batch a block of its own, which is held and

@@ -32,9 +32,17 @@ class IdleTimers {
 
   // Sets the connection's deadline, or clears it with kNever.
   void arm(Connection& connection, std::uint64_t deadline_ms) {
+    arm_by(connection, [deadline_ms] { return deadline_ms; });
+  }
+
+  // As arm(), with a deadline that is worked out under the lock: of two threads that arm at once,
+  // the second has seen what the first armed for.
+  template <class Deadline>
+  void arm_by(Connection& connection, Deadline&& deadline) {
     bool earlier = false;
     {
       const std::lock_guard guard(lock_);
+      const std::uint64_t deadline_ms = deadline();
       if (deadline_ms == kNever) {
         if (connection.timer != 0) wheel_.cancel(connection.timer);
         connection.timer = 0;

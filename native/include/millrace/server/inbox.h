@@ -191,7 +191,8 @@ class Inbox {
 
   // Connections given to this worker and not closed yet (acceptor counts up, the release down).
   std::atomic<std::uint32_t> connections{0};
-  std::atomic<bool> consumed{false};  // a consumer is attached
+  std::atomic<bool> consumed{false};   // a consumer is attached
+  std::atomic<bool> abandoned{false};  // no consumer will come: give it no connections
 
   // Where the last consumer's output went. What the sender has not taken of that must leave before
   // anything of the next one: it takes the same outbox.

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "millrace/base/clock.h"
+#include "millrace/server/deadline.h"
 #include "millrace/server/output.h"
 #include "millrace/server/pipeline_core.h"
 
@@ -280,7 +281,9 @@ class Sender {
       count(core_.counters.operations_stale);
       return;
     }
-    const auto reason = static_cast<CloseReason>(operation.a);
+    // The list is JavaScript's to write, and this names a counter.
+    const auto reason =
+        operation.a < kCloseReasons ? static_cast<CloseReason>(operation.a) : CloseReason::kLocal;
     if (operation.b != 0) {  // at once: what is not sent yet is dropped
       core_.close(*c, reason);
     } else if (!c->send.ending) {
@@ -304,7 +307,10 @@ class Sender {
       core_.close(c, c.send.end_reason);
       return;
     }
-    core_.timers.arm(c, now_ms_ + kLingerMs);
+    core_.timers.arm_by(c, [&] {
+      CloseReason reason = CloseReason::kNone;
+      return next_deadline(core_.options, c, reason);
+    });
     core_.queue_receive(c.key);
   }
 
