@@ -15,7 +15,6 @@ export class ConnectionStream extends Duplex {
   #afterClose: ((error: Error | null) => void) | undefined;
   #paused = false;
   #timer: NodeJS.Timeout | undefined;
-  #timeoutMs = 0;
   timeout: number | undefined;
   /** http.Server's, while it works on a response. */
   declare _httpMessage?: ServerResponse | null;
@@ -52,12 +51,14 @@ export class ConnectionStream extends Duplex {
 
   /** `timeout` is emitted after this long without activity; 0: off. It closes nothing, as with a socket. */
   setTimeout(ms: number, callback?: () => void): this {
-    this.#timeoutMs = this.timeout = ms;
+    this.timeout = ms;
     if (callback !== undefined) {
       if (ms === 0) this.removeListener('timeout', callback);
       else this.once('timeout', callback);
     }
-    this.#active();
+    this.#stopTimer();
+    const runs = ms > 0 && !this.destroyed;
+    if (runs) this.#timer = setTimeout(() => this.emit('timeout'), ms).unref();
     return this;
   }
 
@@ -114,7 +115,7 @@ export class ConnectionStream extends Duplex {
   }
 
   onClosed(error: Error | undefined): void {
-    clearTimeout(this.#timer);
+    this.#stopTimer();
     this.#afterDrain = undefined;
     const callback = this.#afterClose;
     this.#afterClose = undefined;
@@ -147,7 +148,7 @@ export class ConnectionStream extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    clearTimeout(this.#timer);
+    this.#stopTimer();
     if (this.#connection.closed) {
       callback(error);
       return;
@@ -157,10 +158,12 @@ export class ConnectionStream extends Duplex {
   }
 
   #active(): void {
+    this.#timer?.refresh();
+  }
+
+  #stopTimer(): void {
     clearTimeout(this.#timer);
-    if (this.#timeoutMs > 0 && !this.destroyed) {
-      this.#timer = setTimeout(() => this.emit('timeout'), this.#timeoutMs).unref();
-    }
+    this.#timer = undefined;
   }
 }
 

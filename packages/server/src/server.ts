@@ -58,6 +58,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
   #publisher: Publisher | undefined;
   #watch: NodeJS.Timeout | undefined;
   #memoryShort = false;
+  #paused = false;
   #forget: (() => void) | undefined;
   #stop: (() => Promise<void>) | undefined;
   #lastStats: ServerStats | undefined;
@@ -128,10 +129,12 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
 
   /** Accepts nobody until resume(): clients wait in the system's backlog. */
   pause(): void {
+    this.#paused = true;
     this.#control('pause');
   }
 
   resume(): void {
+    this.#paused = false;
     this.#control('resume');
   }
 
@@ -146,7 +149,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
 
   /**
    * Accepts nobody any more, lets every connection finish what it has sent us and take its replies, then
-   * ends. Idempotent.
+   * ends. Idempotent: a later call waits for the first, whose options hold.
    *
    * @param options.drainMs - after this long connections are closed as they stand. Default: 10,000
    * @param options.signal - forces at once
@@ -211,6 +214,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
     if (id < 0) throw systemError(id, native.lastSyscall(), {});
     this.#id = id;
     this.#lastStats = undefined;
+    if (this.#paused) this.#control('pause');
     native.onAnnounced(id, () => this.#announced());
     this.#reference(this.#referenced);
     // Not from within the batch: what a listener throws is not the batch's.

@@ -99,12 +99,12 @@ export interface Connection<Data = undefined> extends ConnectionKey {
   send(payload: Payload): boolean;
   /** Sends what is pending, then ends our side; the peer's input is discarded from then on. */
   end(payload?: Payload): void;
-  /** Closes at once. What was not sent is lost. An Error becomes the third argument of `close`. */
+  /** Closes at once. What was not sent is lost. An Error becomes the third argument of `close`; a text is only for the reader. */
   destroy(reason?: string | Error): void;
   /** Reads no more until `resume()`. Messages that were received already still come. */
   pause(): void;
   resume(): void;
-  /** Milliseconds without a byte in or out after which the connection closes; 0: off. No ceiling. */
+  /** Milliseconds without a byte in or out after which the connection closes; 0: off. At most 2^32 − 1. */
   setIdleTimeout(ms: number): void;
   /**
    * Gets what is published on a topic. `*`, `?` and `[…]` make a pattern as in Redis's PSUBSCRIBE; `\`
@@ -216,7 +216,10 @@ export interface CommonOptions {
     /** What becomes of published messages that a subscriber is too slow for. Default: `'pause'`. */
     slowConsumer?: 'pause' | 'disconnect' | 'drop-oldest' | 'conflate';
   };
-  /** A handler that runs this long is reported. 0: off. Default: 100. */
+  /**
+   * A handler that runs this long is reported; with `workers: 0` afterwards, and by the batch: how long its
+   * handlers kept this thread. 0: off. Default: 100.
+   */
   warnAfterMs?: number;
   /** A worker whose handler runs this long is replaced. 0: off. Default: 2000. */
   stuckAfterMs?: number;
