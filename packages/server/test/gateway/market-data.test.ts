@@ -70,8 +70,17 @@ test('the messages of a symbol have one lower half of the key; only quotes have 
   expect(new Set([...trades, ...quotes].map(low)).size).toBe(1);
   expect(quotes[0]).toBe(quotes[1]);
   expect(new Set([...trades, quotes[0]]).size).toBe(3);
+  expect(trades.map((key) => key >> 63n)).toEqual([1n, 1n]);
+  expect(quotes[0]! >> 63n).toBe(0n);
   const other = headerOf(QUOTE.replace('btcusdt', 'ethusdt'));
   expect(low(keys.keyOf(other))).not.toBe(low(quotes[0]!));
+});
+
+test('two symbols of one lower half have quotes of two keys', () => {
+  const keys = new FeedKeys();
+  const [one, other] = ['liquid', 'costarring'].map((symbol) => headerOf(`{"stream":"${symbol}@bookTicker"}`));
+  expect(one!.symbolHash).toBe(other!.symbolHash);
+  expect(keys.keyOf(one!)).not.toBe(keys.keyOf(other!));
 });
 
 test.each([
