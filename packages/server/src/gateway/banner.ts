@@ -3,7 +3,8 @@ import { spellConfig } from './config.js';
 import { formatBytes } from './units.js';
 import { MILLRACE_VERSION } from './versions.js';
 
-const LOOPBACK = /^(127\.|localhost$|::1$)/;
+/** Where redis-cli looks by itself. */
+const LOOPBACK = /^(127\.0\.0\.1|localhost)$/;
 const ANY_ADDRESS = /^(0\.0\.0\.0|::)$/;
 
 /** What listens where, the memory plan, and what to try. */

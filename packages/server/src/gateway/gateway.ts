@@ -56,8 +56,7 @@ export class Gateway {
       settings: settingsOf(config, budget.stores.maxKeyBytes),
       feed: this.#feed?.feed.share(),
     };
-    const feedParts =
-      this.#feed === undefined ? [] : [{ name: 'feed', bytes: this.#feed.plannedBytes }];
+    const feedParts = this.#feed === undefined ? [] : [{ name: 'feed', bytes: this.#feed.plannedBytes }];
     const others = [...Stores.plan(budget.stores), ...feedParts];
     const room = config.maxMemoryBytes - others.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#server = createWithin(config, handlerData, room);
@@ -71,7 +70,8 @@ export class Gateway {
     try {
       await gateway.#start();
     } catch (error) {
-      await gateway.close();
+      // Why it did not start matters more than what then went wrong.
+      await gateway.close().catch((closeError: unknown) => log.error({ err: closeError }, 'could not stop cleanly'));
       throw error;
     }
     return gateway;
@@ -132,11 +132,18 @@ export class Gateway {
 
   async #close(): Promise<void> {
     this.#ready = false;
-    await this.#feed?.close();
-    await this.#server.close();
-    await this.#admin?.close();
-    clearInterval(this.#refresh);
-    this.#stores.close();
+    // Whatever fails, the rest is closed.
+    try {
+      await this.#feed?.close();
+    } finally {
+      try {
+        await this.#server.close();
+      } finally {
+        await this.#admin?.close();
+        clearInterval(this.#refresh);
+        this.#stores.close();
+      }
+    }
   }
 
   /** What the figures of INFO come from, besides those that the workers count. */

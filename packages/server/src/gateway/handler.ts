@@ -36,7 +36,6 @@ class Worker {
     const feed = (this.#feed = workerData.feed && Feed.attach(workerData.feed));
     const { keyspace, channels, sessions, board } = stores;
     this.services = {
-      workerIndex,
       reply: new Reply(),
       keyspace,
       channels,

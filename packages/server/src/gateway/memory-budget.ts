@@ -4,8 +4,6 @@ import { Stores, type StoreLimits } from './stores.js';
 export interface MemoryBudget {
   readonly stores: StoreLimits;
   readonly feedBytes: number;
-  /** For the server, with its tables. */
-  readonly serverBytes: number;
 }
 
 const KEYS_SHARE = 1 / 4;
@@ -18,6 +16,5 @@ export function shareOut(maxMemoryBytes: number, maxClients: number): MemoryBudg
   const feedBytes = Math.floor(maxMemoryBytes * FEED_SHARE);
   const stores = { maxKeyBytes, maxNameBytes: Math.floor(maxMemoryBytes * NAMES_SHARE), maxClients };
   const storeBytes = Stores.plan(stores).reduce((sum, { bytes }) => sum + bytes, 0);
-  const serverBytes = maxMemoryBytes - storeBytes - feedBytes;
-  return serverBytes > 0 ? { stores, feedBytes, serverBytes } : undefined;
+  return storeBytes + feedBytes < maxMemoryBytes ? { stores, feedBytes } : undefined;
 }

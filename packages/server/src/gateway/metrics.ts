@@ -43,16 +43,17 @@ export class Metrics {
     this.#counter('messages_dropped_total', 'commands dropped', () => this.#server.messages.dropped, 'reason');
     this.#gauge('messages_in_flight', 'commands in flight', () => this.#server.messages.inFlight);
     this.#counter('published_offered_total', 'messages for subscribers', () => this.#server.published.offered);
-    this.#counter(
-      'published_delivered_total',
-      'messages sent to subscribers',
-      () => this.#server.published.delivered,
-    );
+    this.#counter('published_delivered_total', 'messages sent to subscribers', () => this.#server.published.delivered);
     this.#counter('published_conflated_total', 'messages replaced by newer', () => this.#server.published.conflated);
     this.#counter('published_dropped_total', 'messages dropped', () => this.#server.published.dropped, 'reason');
     this.#counter('read_paused_ms_total', 'time that reading was paused', () => this.#server.readPausedMs);
     this.#gauge('queue_depth', 'entries that wait', () => queueFigures(this.#server, 'depth'), 'queue');
-    this.#gauge('queue_high_water', 'most entries that ever waited', () => queueFigures(this.#server, 'highWater'), 'queue');
+    this.#gauge(
+      'queue_high_water',
+      'most entries that ever waited',
+      () => queueFigures(this.#server, 'highWater'),
+      'queue',
+    );
     this.#gauge('memory_used_bytes', 'native memory in use by the server', () => this.#server.memory.usedBytes);
     this.#gauge('memory_plan_bytes', 'native memory that can ever be used', () => memoryPlan.totalBytes);
     this.#counter('commands_total', 'commands executed', () => board.sum('commands'));

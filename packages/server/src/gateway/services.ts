@@ -21,7 +21,6 @@ export interface Settings {
 
 /** What the commands of one worker share; one object a thread. */
 export interface Services {
-  readonly workerIndex: number;
   readonly reply: Reply;
   readonly keyspace: Keyspace;
   readonly channels: Channels;
