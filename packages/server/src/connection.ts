@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { checkInteger, checkString } from '@millrace/native';
 import { reasonNumber, type CloseReason } from './close-reason.js';
 import { connectionInfo } from './connection-info.js';
@@ -141,7 +142,7 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
     if (outcome !== 2) return;
     throw makeError(
       'ERR_SERVER_SUBSCRIPTIONS',
-      'No subscription is free: raise options.maxSubscriptions, or memory.maxBytes for long topics',
+      `No subscription is free for ${inspect(topic.slice(0, 100))}: raise options.maxSubscriptions, or memory.maxBytes for long topics`,
     );
   }
 
