@@ -142,7 +142,8 @@ export class ServerConnection<Data = unknown> implements Connection<Data> {
     if (outcome !== 2) return;
     throw makeError(
       'ERR_SERVER_SUBSCRIPTIONS',
-      `No subscription is free for ${inspect(topic.slice(0, 100))}: raise options.maxSubscriptions, or memory.maxBytes for long topics`,
+      `No subscription is free for ${inspect(topic.slice(0, 100))}: raise options.maxSubscriptions, ` +
+        'or memory.maxBytes for long topics',
     );
   }
 

@@ -13,14 +13,20 @@ describe("the application's code fails where it is least expected", () => {
   const answers: [string, () => unknown][] = [
     ['a then that throws', () => Object.defineProperty({}, 'then', { get: getter })],
     ['a native promise whose own then throws', () => Object.assign(Promise.reject(new Error('x')), { then: getter })],
-    ['a value that cannot be shown', () => {
+    [
+      'a value that cannot be shown',
+      () => {
         throw { [Symbol.for('nodejs.util.inspect.custom')]: getter };
-      }],
-    ['a revoked proxy', () => {
+      },
+    ],
+    [
+      'a revoked proxy',
+      () => {
         const { proxy, revoke } = Proxy.revocable(new Error('x'), {});
         revoke();
         throw proxy;
-      }],
+      },
+    ],
   ];
   test.each(answers)('%s: the messages behind in the batch are handled', async (_name, answer) => {
     const errors: Error[] = [];
@@ -110,7 +116,10 @@ describe("the application's code fails where it is least expected", () => {
 test('a module that fails and keeps its thread alive: listen rejects', async () => {
   const server = make({ handler: handlerModule('keeps-open-and-fails.js'), workers: 1 });
   const error = await failure(() => server.listen({ host: '127.0.0.1' }));
-  expect(error).toMatchObject({ code: 'ERR_WORKER_MODULE', message: expect.stringMatching(/loading failed/) as string });
+  expect(error).toMatchObject({
+    code: 'ERR_WORKER_MODULE',
+    message: expect.stringMatching(/loading failed/) as string,
+  });
 });
 
 test('a worker that stands still outside of its handlers is replaced, although a listener throws', async () => {
