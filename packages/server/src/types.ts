@@ -99,7 +99,7 @@ export interface Connection<Data = undefined> extends ConnectionKey {
   send(payload: Payload): boolean;
   /** Sends what is pending, then ends our side; the peer's input is discarded from then on. */
   end(payload?: Payload): void;
-  /** Closes at once. What was not sent is lost. An Error becomes the third argument of `close`; a text is only for the reader. */
+  /** Closes at once; what was not sent is lost. An Error becomes the third argument of `close`, a text nothing. */
   destroy(reason?: string | Error): void;
   /** Reads no more until `resume()`. Messages that were received already still come. */
   pause(): void;
