@@ -23,7 +23,6 @@ const HEADER_BYTES = 23;
 const CRLF = Buffer.from('\r\n');
 const OK = Buffer.from('+OK\r\n');
 const NIL_2 = Buffer.from('$-1\r\n');
-const NIL_ARRAY_2 = Buffer.from('*-1\r\n');
 const NIL_3 = Buffer.from('_\r\n');
 
 const bulkHeaders = Array.from({ length: CACHED_HEADERS }, (_, length) => Buffer.from(`$${length}\r\n`));
@@ -78,11 +77,6 @@ export class Reply {
 
   nil(): void {
     this.raw(this.#nil);
-  }
-
-  /** In the place of an array. */
-  nilArray(): void {
-    this.raw(this.#protocol === 2 ? NIL_ARRAY_2 : NIL_3);
   }
 
   simple(text: string): void {

@@ -26,7 +26,6 @@ function written(protocol: Protocol, write: (reply: Reply) => void): Output {
 test.each<[string, (reply: Reply) => void, string, string]>([
   ['ok', (r) => r.ok(), '+OK\r\n', '+OK\r\n'],
   ['nil', (r) => r.nil(), '$-1\r\n', '_\r\n'],
-  ['nil for an array', (r) => r.nilArray(), '*-1\r\n', '_\r\n'],
   ['a small integer', (r) => r.integer(7), ':7\r\n', ':7\r\n'],
   ['a large integer', (r) => r.integer(-(2n ** 63n)), ':-9223372036854775808\r\n', ':-9223372036854775808\r\n'],
   ['a bulk string', (r) => r.bulk(Buffer.from([0, 255])), '$2\r\n\x00\xff\r\n', '$2\r\n\x00\xff\r\n'],

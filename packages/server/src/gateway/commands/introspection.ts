@@ -12,7 +12,7 @@ export function introspectionCommands(table: () => CommandTable): readonly Comma
     const commands = args.partCount <= 2 ? table().commands : named(args, 2, table());
     reply.array(commands.length);
     for (const command of commands) {
-      if (command === undefined) reply.nilArray();
+      if (command === undefined) reply.nil();
       else writeInfo(reply, command);
     }
   };
