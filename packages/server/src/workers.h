@@ -74,11 +74,11 @@ void end_attachment(void* data) {
   let_go(a);
 }
 
-// Waits until the sender has done what a predecessor's end left for it: the connections that it lost are
-// closing then. The sender waits for nobody; what stops the pipeline ends this too.
+// Waits until the sender has done what a predecessor's end left for it: the connections that it
+// lost are closing then. The sender waits for nobody; what stops the pipeline ends this too.
 void wait_for_predecessor(Consumer& consumer) {
   PipelineCore& core = consumer.core();
-  Outbox& outbox = *consumer.outbound().outbox();
+  Outbox& outbox = *consumer.inbox().outbox;
   const auto empty = [&] { return outbox.depth() == 0; };
   core.sender_parker.unpark();
   while (!core.stopping.load(std::memory_order_seq_cst)) {
