@@ -177,7 +177,7 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
   /**
    * Ends the feed for every thread: no more pushes; consumers get what waits, then stop. What waits is dropped if there
    * is no consumer, or after `timeoutMs` (**default:** for ever); then unfinished batches are ended as by a dying worker,
-   * and workers too.
+   * and workers too. Of several calls the first one's `timeoutMs` counts.
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
     const { timeoutMs } = options;
@@ -196,6 +196,7 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
     if (force) this.#native.discard(true);
     this.#waits.check();
     await this.#consumers.stop(force, deadline);
+    if (this.#last !== undefined) return;
     this.#native.trim();
     this.#letGo();
     this.emit('close');

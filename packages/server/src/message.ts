@@ -5,6 +5,8 @@ import { FrameView } from '@millrace/framing/internal';
  * One message in the memory that it was received into. Valid until the handler returns or, where that
  * returns a promise, until the promise settles; then access throws `ERR_MESSAGE_EXPIRED`.
  */
+// A name of its own, to which a server's messages may add.
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface Message extends Frame {}
 
 /**
