@@ -1,5 +1,5 @@
 import { GatewayProcess } from './gateway-process';
-import { decodeReplies, RespClient } from './resp-client';
+import { decodeReplies, encodeCommand, RespClient } from './resp-client';
 
 let gateway: GatewayProcess;
 let clients: RespClient[];
@@ -28,7 +28,8 @@ async function connect(count = 1): Promise<RespClient[]> {
 
 test('subscribers get a message for each trade and quote', async () => {
   const [client] = await connect();
-  await client!.send('SUBSCRIBE', 'tick:BTCUSDT');
+  // The reply to it is not the last that comes: ticks follow.
+  client!.write(encodeCommand(['SUBSCRIBE', 'tick:BTCUSDT']));
   for (const kind of ['trade', 'quote']) {
     const received = await client!.until(`"kind":"${kind}"`);
     expect(received).toContain('$7\r\nmessage\r\n$12\r\ntick:BTCUSDT\r\n');
