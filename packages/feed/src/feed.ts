@@ -175,9 +175,8 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
   }
 
   /**
-   * Ends the feed for every thread: no more pushes; consumers get what waits, then stop. What waits is dropped if there
-   * is no consumer, or after `timeoutMs` (**default:** for ever); then unfinished batches are ended as by a dying worker,
-   * and workers too. Of several calls the first one's `timeoutMs` counts.
+   * Ends the feed for every thread: no more pushes; consumers get what waits, then stop. What waits is dropped if nobody
+   * reads it, or after `timeoutMs` (**default:** for ever), which also ends unfinished batches, and workers.
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
     const { timeoutMs } = options;
