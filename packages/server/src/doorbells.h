@@ -13,7 +13,7 @@ using namespace millrace;
 // rings before the thread comes to it are one call.
 napi_threadsafe_function make_bell(napi_env env, const char* name, void* context,
                                    napi_threadsafe_function_call_js call) {
-  napi_value resource;
+  napi_value resource = nullptr;
   napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &resource);
   napi_threadsafe_function bell = nullptr;
   napi_create_threadsafe_function(env, nullptr, nullptr, resource, 1, 1, nullptr, nullptr, context,

@@ -169,7 +169,7 @@ Napi::Value on_announced(const Napi::CallbackInfo& info) {
   auto announcer = std::make_unique<Announcer>();
   announcer->server = env.owned[u32(info[0])];
   announcer->env = info.Env();
-  napi_value resource;
+  napi_value resource = nullptr;
   napi_create_string_utf8(info.Env(), "millrace.server", NAPI_AUTO_LENGTH, &resource);
   napi_create_threadsafe_function(info.Env(), info[1], nullptr, resource, 1, 1, nullptr, nullptr,
                                   nullptr, nullptr, &announcer->bell);

@@ -17,15 +17,14 @@ using namespace millrace;
 Napi::Value view(Napi::Env env, const std::shared_ptr<SharedServer>& server, void* data,
                  std::size_t bytes) {
   auto* hold = new std::shared_ptr<SharedServer>(server);
-  napi_value buffer;
+  napi_value buffer = nullptr;
   const napi_status status = napi_create_external_arraybuffer(
       env, data, bytes,
       [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<SharedServer>*>(hint); },
       hold, &buffer);
-  if (status != napi_ok) {
-    delete hold;
-    return env.Undefined();
-  }
+  // In a thread that is being terminated the buffer may exist all the same, and its finalizer run:
+  // the hold is its.
+  if (status != napi_ok) return env.Undefined();
   return Napi::Value(env, buffer);
 }
 

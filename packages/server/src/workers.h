@@ -22,8 +22,8 @@ constexpr int kBatchesATurn = 16;
 void drain(Attachment& a) {
   Consumer& consumer = *a.consumer;
   const napi_env env = a.env;
-  napi_value global;
-  napi_value on_batch;
+  napi_value global = nullptr;
+  napi_value on_batch = nullptr;
   napi_get_global(env, &global);
   napi_get_reference_value(env, a.on_batch, &on_batch);
   for (int round = 0; round < kBatchesATurn; ++round) {
@@ -44,10 +44,10 @@ void drain(Attachment& a) {
     // The thread is being terminated: the batch stays as it stands, for detach() to settle.
     if (!consumer.attached() || consumer.inbox().control(kControlState) != 0) return;
     consumer.end_batch();
-    napi_value error;
+    napi_value error = nullptr;
     if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
   }
-  napi_value on_busy;
+  napi_value on_busy = nullptr;
   napi_get_reference_value(env, a.on_busy, &on_busy);
   napi_call_function(env, global, on_busy, 0, nullptr, nullptr);
 }
@@ -115,7 +115,6 @@ Napi::Value attach(const Napi::CallbackInfo& info) {
                            Inbox::bytes(server->pipeline.core.options.inbox_capacity));
   Napi::Array open = Napi::Array::New(info.Env());
   a->consumer->for_each_open([&](const Connection& c) {
-    if (a->core().table.closing(c)) return;  // its messages are dropped
     open.Set(open.Length(), Napi::Number::New(info.Env(), c.key.fd));
     open.Set(open.Length(), Napi::Number::New(info.Env(), c.key.sequence));
   });
