@@ -240,7 +240,8 @@ export class WorkerGroup {
           ? 'error'
           : 'exit';
     if (place.deaths.length > MOST_DEATHS) {
-      this.#events.error(
+      this.#giveUp(
+        workerIndex,
         makeError(
           'ERR_SERVER_WORKER',
           `Worker ${workerIndex} died ${place.deaths.length} times within ${DEATH_WINDOW_MS} ms and is not started again`,
@@ -254,7 +255,13 @@ export class WorkerGroup {
         place.replaced++;
         this.#events.replaced({ workerIndex, elapsedMs: wasStuck ? place.stuckMs : 0, reason, error });
       },
-      (cause: Error) => !this.#stopping && this.#events.error(cause),
+      (cause: Error) => !this.#stopping && this.#giveUp(workerIndex, cause),
     );
+  }
+
+  /** From here on its connections are refused, and the others take who comes; watch() goes on with that. */
+  #giveUp(workerIndex: number, error: Error): void {
+    native.discard(this.#server, workerIndex);
+    this.#events.error(error);
   }
 }
