@@ -84,7 +84,13 @@ class OutboundTest : public ::testing::Test {
   }
   Outbox& outbox() { return core_.outboxes[0]; }
 
-  PipelineCore core_{pipeline_test_options()};
+  static PipelineOptions options() {
+    PipelineOptions options = pipeline_test_options();
+    options.max_bytes = 64 << 20;  // the blocks of all outboxes fit
+    return options;
+  }
+
+  PipelineCore core_{options()};
   std::uint32_t control_[kControlWords] = {};
   OutboundOperation list_[kOperationListCapacity] = {};
   Outbound outbound_{core_};
