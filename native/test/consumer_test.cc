@@ -329,6 +329,61 @@ TEST_F(ConsumerTest, TheSuccessorLearnsOfOpenConnections) {
   EXPECT_EQ(open, (std::vector<ConnectionKey>{keys[0], keys[2]}));
 }
 
+TEST_F(ConsumerTest, Hazard19_WhatTheDeadWorkerPausedIsReadAgain) {
+  HandDrivenPipeline p;
+  LoopbackClient paused;
+  LoopbackClient pending;
+  const ConnectionKey user = p.accept(paused);
+  const ConnectionKey async = p.accept(pending);
+  p.settle();
+  for (const auto& [key, bit] : {std::pair{user, kPauseUser}, std::pair{async, kPauseAsync}}) {
+    Connection* connection = p.core.table.pin(key);
+    p.core.pause(*connection, bit);
+    p.core.table.unpin(*connection);
+  }
+  paused.send(framed("waits"));
+  p.workers[0].consumer().detach(CloseReason::kStuck);
+  p.workers.emplace_back(p.core);
+  ASSERT_TRUE(p.workers.back().attach());
+  std::vector<ConnectionKey> open;
+  p.workers.back().consumer().for_each_open([&](Connection& c) { open.push_back(c.key); });
+  EXPECT_EQ(open, std::vector<ConnectionKey>{user});
+  p.run_until([&] { return p.seen(user, kInMessage) == 1 && p.is_gone(async); });
+}
+
+TEST_F(ConsumerTest, AWorkerThatWillNotComeBackLosesItsConnectionsAndGetsNoMore) {
+  PipelineOptions options = pipeline_test_options();
+  options.workers = 2;
+  options.inbox_capacity = 8;
+  HandDrivenPipeline p(options);
+  std::vector<LoopbackClient> clients(4);
+  std::vector<ConnectionKey> keys;
+  for (LoopbackClient& client : clients) keys.push_back(p.accept(client));
+  p.settle();
+  // More than its ring takes.
+  for (int i = 0; i < 4; ++i) fill(p, clients[static_cast<std::size_t>(i)], 0, 6);
+  p.workers[0].consumer().detach(CloseReason::kStuck);
+  ScriptedWorker last(p.core, 0);
+  ASSERT_TRUE(last.attach());
+  p.run_until(
+      [&] {
+        last.consumer().discard(CloseReason::kError);
+        expect_exact(*p.core.inboxes[0]);
+        return p.is_gone(keys[0]) && p.is_gone(keys[2]);
+      },
+      false);
+  EXPECT_EQ(p.closed(CloseReason::kError), 2u);
+  EXPECT_EQ(p.core.inboxes[0]->ledger().in_flight, 0u);
+  EXPECT_GT(p.core.inboxes[0]->ledger().failed, 0u);
+  for (int i = 0; i < 3; ++i) {
+    LoopbackClient client;
+    Connection* connection = p.core.table.pin(p.accept(client));
+    EXPECT_EQ(connection->worker.load(), 1u);
+    p.core.table.unpin(*connection);
+  }
+  p.run_until([&] { return p.seen(keys[1], kInMessage) == 6 && p.seen(keys[3], kInMessage) == 6; });
+}
+
 TEST_F(ConsumerTest, AReceiverThatWaitedForRoomIsWokenByTheEndOfAWorker) {
   PipelineOptions options = pipeline_test_options();
   options.inbox_capacity = 8;
