@@ -74,6 +74,13 @@ void end_attachment(void* data) {
   let_go(a);
 }
 
+// nullptr: closed, if some view still keeps its memory, or never there.
+std::shared_ptr<SharedServer> find_running(std::uint32_t id, std::uint32_t nonce) {
+  auto server = SharedServer::find(id, nonce);
+  if (server == nullptr || server->pipeline.core.stopping.load(std::memory_order_seq_cst)) return nullptr;
+  return server;
+}
+
 // Waits until the sender has done what a predecessor's end left for it: the connections that it
 // lost are closing then. The sender waits for nobody; what stops the pipeline ends this too.
 void wait_for_predecessor(Consumer& consumer) {
@@ -90,7 +97,7 @@ void wait_for_predecessor(Consumer& consumer) {
 // another consumer is attached or memory is short.
 Napi::Value attach(const Napi::CallbackInfo& info) {
   Environment& env = environment(info);
-  auto server = SharedServer::find(u32(info[0]), u32(info[1]));
+  auto server = find_running(u32(info[0]), u32(info[1]));
   if (server == nullptr) return info.Env().Undefined();
   const std::uint32_t worker = u32(info[2]);
   auto a = std::make_unique<Attachment>(server);
@@ -146,7 +153,7 @@ Napi::Value begin(const Napi::CallbackInfo& info) {
 
 Napi::Value publisher(const Napi::CallbackInfo& info) {
   Environment& env = environment(info);
-  auto server = SharedServer::find(u32(info[0]), u32(info[1]));
+  auto server = find_running(u32(info[0]), u32(info[1]));
   if (server == nullptr) return info.Env().Undefined();
   auto a = std::make_unique<Attachment>(server);
   a->env = info.Env();

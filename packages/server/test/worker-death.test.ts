@@ -34,6 +34,7 @@ describe.each([
     });
     const replaced = once(server, 'replaced') as Promise<[WorkerReport]>;
     const third = await connect();
+    expect(await third.write('hello\n').readLine()).toBe('hello 1');
     // All in one go: what stands in front of the message that ends the worker, and behind it.
     const before = Array.from({ length: 50 }, (_, i) => `before${i}`);
     const after = Array.from({ length: 500 }, (_, i) => `after${i}`);
