@@ -1,0 +1,3 @@
+import type { Handler } from '@millrace/server';
+declare const handler: Handler;
+export default handler;
