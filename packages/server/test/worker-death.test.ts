@@ -60,7 +60,8 @@ describe.each([
     expect(messages.failed).toBe(1);
     expect(messages.received).toBe(messages.handled + messages.failed + messages.dropped.ended! + messages.inFlight);
     expect(connections.closed).toMatchObject(reason === 'stuck' ? { stuck: 1 } : { error: 1 });
-    expect(workers).toMatchObject([{ workerIndex: 0, state: 'idle', replaced: 1 }]);
+    expect(workers).toMatchObject([{ workerIndex: 0, replaced: 1 }]);
+    await until(() => server.stats().workers[0]!.state === 'idle');
   });
 });
 
@@ -139,6 +140,37 @@ describe('a handler that blocks its worker', () => {
     const answers = await victim.readLines(messages);
     expect(answers.at(-1)).toBe(`spin 20 ${messages + 1}`);
     expect(events).toEqual([]);
+  });
+
+  test('also outside of its handlers: messages wait, and the worker is replaced', async () => {
+    const { server, victim, other } = await withTwo({ warnAfterMs: 50, stuckAfterMs: 200 });
+    const stuck = once(server, 'stuck') as Promise<[WorkerReport]>;
+    expect(await victim.write('hang-later\n').readLine()).toBe('hang-later 2');
+    // It is quiet until somebody wants something of it.
+    other.write('waiting\n');
+    expect((await stuck)[0]).toMatchObject({ workerIndex: 0, reason: 'stuck' });
+    expect(await other.readLine()).toBe('waiting 1 reopened');
+    expect(await victim.write('again\n').readLine()).toBe('again 1 reopened');
+    await until(() => server.stats().messages.inFlight === 0);
+    expect(server.stats().messages.failed).toBe(0);
+  });
+
+  test('on this thread (workers: 0) there is only the report, afterwards', async () => {
+    const { server, connect } = await serve({
+      framing: lines(),
+      warnAfterMs: 50,
+      handler: {
+        message(connection) {
+          for (const end = performance.now() + 120; performance.now() < end;);
+          connection.send('done');
+        },
+      },
+    });
+    const warned = once(server, 'warn') as Promise<[WorkerReport]>;
+    expect(await (await connect()).write('x\n').readLine()).toBe('done');
+    const [report] = await warned;
+    expect(report.workerIndex).toBe(0);
+    expect(report.elapsedMs).toBeGreaterThanOrEqual(50);
   });
 
   test('hazard 20: in a native call: the connection closes and the worker is replaced when the call returns', async () => {

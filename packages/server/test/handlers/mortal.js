@@ -30,6 +30,12 @@ module.exports = {
         return answer();
       case 'hang':
         for (;;);
+      case 'hang-later':
+        // When the batch has ended, and the answer has left.
+        setImmediate(() => {
+          for (;;);
+        });
+        return answer();
       case 'blocked-by-a-child':
         return void execFileSync('sleep', [argument]);
       case 'memory': {
