@@ -209,7 +209,8 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
   }
 
   async #start(): Promise<void> {
-    const { handler, numbers, framingWords, framing, inboxCapacity, highWaterBytes, lowWaterBytes, workerData } = this.#options;
+    const { handler, numbers, framingWords, framing, inboxCapacity, highWaterBytes, lowWaterBytes, workerData } =
+      this.#options;
     const id = native.create(numbers, framingWords);
     if (id < 0) throw systemError(id, native.lastSyscall(), {});
     this.#id = id;
@@ -291,7 +292,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
     const { warnAfterMs } = this.#options;
     const elapsedMs = this.#runtime?.takeLongestMs() ?? 0;
     if (warnAfterMs > 0 && elapsedMs >= warnAfterMs) this.emit('warn', { workerIndex: 0, elapsedMs });
-    const { usedBytes, memoryShort } = serverFigures(this.#id!);
+    const { usedBytes, memoryShort } = serverFigures(this.#id);
     if (memoryShort === this.#memoryShort) return;
     this.#memoryShort = memoryShort;
     this.emit('overload', {

@@ -1,4 +1,4 @@
-import { CLOSE_REASONS, REJECT_REASONS, type CloseReason } from './close-reason.js';
+import { CLOSE_REASONS, REJECT_REASONS } from './close-reason.js';
 import { native } from './native.js';
 import type { QueueState, ServerStats } from './types.js';
 
@@ -87,7 +87,7 @@ export function serverFigures(server: number | undefined): ServerFigures {
       open,
       accepted,
       rejected,
-      closed: closed as Record<CloseReason, number>,
+      closed: closed,
     },
     bytes,
     published: { ...published, dropped, inFlight },

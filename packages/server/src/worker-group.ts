@@ -157,7 +157,10 @@ export class WorkerGroup {
     if (position === -1) return figures;
     const sinceMs = now - place.sinceMs;
     // Seen for the first time in a batch: it runs, for less than it took since the last look.
-    return { ...figures, runningMs: inBatch ? Math.min(figures.runningMs, Math.max(sinceMs, Number.MIN_VALUE)) : sinceMs };
+    return {
+      ...figures,
+      runningMs: inBatch ? Math.min(figures.runningMs, Math.max(sinceMs, Number.MIN_VALUE)) : sinceMs,
+    };
   }
 
   #stuck(place: Place, workerIndex: number, elapsedMs: number): void {

@@ -77,7 +77,8 @@ void end_attachment(void* data) {
 // nullptr: closed, if some view still keeps its memory, or never there.
 std::shared_ptr<SharedServer> find_running(std::uint32_t id, std::uint32_t nonce) {
   auto server = SharedServer::find(id, nonce);
-  if (server == nullptr || server->pipeline.core.stopping.load(std::memory_order_seq_cst)) return nullptr;
+  if (server == nullptr || server->pipeline.core.stopping.load(std::memory_order_seq_cst))
+    return nullptr;
   return server;
 }
 

@@ -3,7 +3,10 @@ import { lines, type ConnectionInfo } from '@millrace/server';
 import { connectTo, serve } from './support/serve';
 import { failure, until } from './support/wait';
 
-const echo = { framing: lines(), handler: { message: (c: never, m: never) => void (c as { send(m: unknown): void }).send(m) } };
+const echo = {
+  framing: lines(),
+  handler: { message: (c: never, m: never) => void (c as { send(m: unknown): void }).send(m) },
+};
 
 test('maxConnections: more are turned away and counted, and a place that is free again is given', async () => {
   const { server, connectMany, connect } = await serve({ ...echo, maxConnections: 3 });

@@ -4,7 +4,7 @@ import { connectTo, serve } from './support/serve';
 import { failure, until } from './support/wait';
 
 describe('hazard 9: arena views', () => {
-  test('kept past the server\'s end are empty; nothing reads memory that is gone', async () => {
+  test("kept past the server's end are empty; nothing reads memory that is gone", async () => {
     const views: Uint8Array[] = [];
     const parts: [Connection, Message][] = [];
     const { server, connect } = await serve({
@@ -48,7 +48,7 @@ describe('hazard 9: arena views', () => {
     publisher.close();
   });
 
-  test('a copy is the application\'s own', async () => {
+  test("a copy is the application's own", async () => {
     const copies: Buffer[] = [];
     const { server, connect } = await serve({
       framing: lines(),
@@ -63,7 +63,9 @@ describe('hazard 9: arena views', () => {
 });
 
 test('servers that come and go leave no descriptor, no thread and no memory', async () => {
-  const report = await reportOf<{ before: object; after: object; growth: number }>('many-servers.js', { limitMs: 60_000 });
+  const report = await reportOf<{ before: object; after: object; growth: number }>('many-servers.js', {
+    limitMs: 60_000,
+  });
   expect(report.after).toEqual(report.before);
   expect(report.growth).toBeLessThan(32 * 2 ** 20);
 });

@@ -151,9 +151,8 @@ describe('close()', () => {
     await closing;
   });
 
-  test('from within each of a handler\'s functions', async () => {
+  test("from within each of a handler's functions", async () => {
     for (const member of ['open', 'message', 'close', 'error'] as const) {
-      let server!: Server;
       const closed = deferred<Promise<void>>();
       const end = (): void => closed.resolve(server.close({ drainMs: 100 }));
       const handler = {
@@ -163,7 +162,7 @@ describe('close()', () => {
         },
         [member]: end,
       };
-      server = make({ handler });
+      const server: Server = make({ handler });
       const { port } = (await server.listen({ host: '127.0.0.1' })) as { port: number };
       const client = await connectTo(port);
       client.write('x').end();
@@ -173,7 +172,7 @@ describe('close()', () => {
   });
 });
 
-describe('the handler\'s stop', () => {
+describe("the handler's stop", () => {
   test('runs once, after the last connection has closed, and close() waits for it', async () => {
     const log: string[] = [];
     const { server, connect } = await serve({

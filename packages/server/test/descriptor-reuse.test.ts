@@ -107,7 +107,10 @@ test.each([0, 2])('clients come and go at random: nobody sees a byte of another,
       for (let i = 0; i < 60; i++) {
         const name = `client ${next++}`;
         const client = await connect();
-        const sent = Array.from({ length: 1 + random.below(40) }, (_, j) => `${name} ${j} ${'x'.repeat(random.below(200))}`);
+        const sent = Array.from(
+          { length: 1 + random.below(40) },
+          (_, j) => `${name} ${j} ${'x'.repeat(random.below(200))}`,
+        );
         client.write(sent.join('\n') + '\n');
         const how = random.below(3);
         if (how === 0) {

@@ -16,6 +16,7 @@ describe("the application's code fails where it is least expected", () => {
     [
       'a value that cannot be shown',
       () => {
+        // eslint-disable-next-line @typescript-eslint/only-throw-error
         throw { [Symbol.for('nodejs.util.inspect.custom')]: getter };
       },
     ],
@@ -70,7 +71,7 @@ describe("the application's code fails where it is least expected", () => {
       handler: {
         message: getter,
         [member]: async () => {
-          await null;
+          await Promise.resolve();
           throw new Error(`${member} failed`);
         },
       },
@@ -92,7 +93,7 @@ describe("the application's code fails where it is least expected", () => {
             // Shown while the other one is suspended.
             later.resolve();
             connection.send(message);
-            await null;
+            await Promise.resolve();
             return;
           }
           await later.promise;

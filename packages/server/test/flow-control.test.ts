@@ -1,30 +1,14 @@
-import { lengthPrefixed, lines, type Connection, type Message } from '@millrace/server';
+import { lengthPrefixed, type Connection, type Message } from '@millrace/server';
+import { oneConnection } from './support/one-connection';
 import { serve } from './support/serve';
 import { until } from './support/wait';
-
-type Any = Connection<any>;
-
-async function oneConnection(options: object = {}, handler: object = {}): Promise<{
-  connection: Any;
-  client: Awaited<ReturnType<Awaited<ReturnType<typeof serve>>['connect']>>;
-  server: Awaited<ReturnType<typeof serve>>['server'];
-}> {
-  let opened: Any | undefined;
-  const { server, connect } = await serve({
-    ...options,
-    handler: { open: (connection: Any) => void (opened = connection), ...handler },
-  });
-  const client = await connect();
-  await until(() => opened !== undefined);
-  return { connection: opened!, client, server };
-}
 
 describe('the high-water mark', () => {
   test('write answers false above it, accepts all the same, and one drain follows', async () => {
     const drains: number[] = [];
     const { connection, client } = await oneConnection(
       { connection: { highWaterBytes: 10_000, lowWaterBytes: 2_000, maxWriteBytes: 0 } },
-      { drain: (c: Any) => void drains.push(c.bufferedBytes) },
+      { drain: (c: Connection) => void drains.push(c.bufferedBytes) },
     );
     client.stopReading();
     const chunk = Buffer.alloc(1_000, 'x');
@@ -79,13 +63,13 @@ describe('the high-water mark', () => {
     expect(log).toEqual(['close']);
   });
 
-  test('above it the peer\'s own requests are not read, and they are when it has drained', async () => {
+  test("above it the peer's own requests are not read, and they are when it has drained", async () => {
     let messages = 0;
     const bytes = 4_096;
     const { client, server } = await oneConnection(
       { framing: lengthPrefixed(), connection: { highWaterBytes: 10_000 } },
       {
-        message(c: Any, message: Message) {
+        message(c: Connection, message: Message) {
           messages++;
           c.send(message);
           c.send(message);
@@ -115,7 +99,7 @@ describe('the high-water mark', () => {
     const reasons: string[] = [];
     const { connection, client, server } = await oneConnection(
       { connection: { maxWriteBytes: 1_000_000 } },
-      { close: (_c: Any, reason: string) => void reasons.push(reason) },
+      { close: (_c: Connection, reason: string) => void reasons.push(reason) },
     );
     client.stopReading();
     while (reasons.length === 0) {
@@ -162,98 +146,4 @@ describe('bufferedBytes', () => {
     expect(new Set(seen.map(([fd]) => fd)).size).toBeLessThan(30);
     expect(seen.every(([, buffered]) => buffered === 0)).toBe(true);
   });
-});
-
-describe('pause and resume', () => {
-  test('hazard 11: pause and resume: what came meanwhile is delivered, without another byte', async () => {
-    const received: number[] = [];
-    const { connection, client, server } = await oneConnection(
-      { framing: lengthPrefixed() },
-      {
-        message(c: Any, message: { u32(at: number): number }) {
-          received.push(message.u32(0));
-          if (received.length % 3 === 0) {
-            c.pause();
-            setImmediate(() => c.resume());
-          }
-        },
-      },
-    );
-    const frame = Buffer.alloc(8);
-    frame.writeUInt32BE(4);
-    for (let i = 0; i < 3_000; i++) {
-      frame.writeUInt32BE(i, 4);
-      client.write(Buffer.from(frame));
-      if (i % 500 === 499) await until(() => received.length === i + 1);
-    }
-    expect(received).toEqual(Array.from({ length: 3_000 }, (_, i) => i));
-    // While paused for good, nothing is read; resuming is enough.
-    connection.pause();
-    const before = server.stats().bytes.read;
-    client.write(frame);
-    const other = server.stats().messages.received;
-    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
-    expect([server.stats().bytes.read, server.stats().messages.received]).toEqual([before, other]);
-    connection.resume();
-    await until(() => received.length === 3_001);
-  });
-
-  test('a paused connection still notices that its peer is gone', async () => {
-    const reasons: string[] = [];
-    const { connection, client } = await oneConnection({}, { close: (_c: Any, reason: string) => void reasons.push(reason) });
-    connection.pause();
-    client.write('unread').reset();
-    await until(() => reasons.length === 1);
-    expect(reasons).toEqual(['reset']);
-  });
-
-  test('pauses of the application, of output and of async handlers do not lift each other', async () => {
-    const log: string[] = [];
-    let release!: () => void;
-    const { connection, client } = await oneConnection(
-      { framing: lines() },
-      {
-        message(_c: Any, message: { utf8(): string }) {
-          log.push(message.utf8());
-          if (log.length === 1) return new Promise<void>((resolve) => (release = resolve));
-        },
-      },
-    );
-    client.write('one\n');
-    await until(() => log.length === 1);
-    connection.pause();
-    client.write('two\n');
-    release();
-    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
-    expect(log).toEqual(['one']);
-    connection.resume();
-    await until(() => log.length === 2);
-  });
-
-  test('Server.pause() leaves clients in the backlog, resume() takes them', async () => {
-    const { server, connect } = await serve({ handler: { message: (c, m) => void c.write(m) } });
-    server.pause();
-    const client = await connect();
-    client.write('hello');
-    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
-    expect(server.stats().connections.accepted).toBeLessThanOrEqual(1);
-    server.resume();
-    expect((await client.read(5)).toString()).toBe('hello');
-  });
-});
-
-test('hazard: a full inbox stops reading, and resumes unprompted', async () => {
-  let handled = 0;
-  const { server, connectMany } = await serve({
-    framing: lines(),
-    queues: { work: { capacity: 64 } },
-    handler: { message: () => void handled++ },
-  });
-  const clients = await connectMany(20);
-  const messages = 2_000;
-  for (const client of clients) client.write('x\n'.repeat(messages));
-  await until(() => handled === clients.length * messages);
-  const { queues } = server.stats();
-  expect(queues.work.capacity).toBe(64);
-  expect(queues.work.highWater).toBeLessThanOrEqual(64);
 });

@@ -127,6 +127,8 @@ test('hazard 14: small message, large block: echoes to peers that never read hol
     full!.write(frame);
     await until(() => server.stats().messages.handled === i + 1);
   }
-  await until(() => server.connections()[0]!.bufferedBytes + server.connections()[0]!.bytesWritten === 4 * MIB + 200 * 68);
+  await until(
+    () => server.connections()[0]!.bufferedBytes + server.connections()[0]!.bytesWritten === 4 * MIB + 200 * 68,
+  );
   expect(server.stats().memory.usedBytes - before).toBeLessThan(MIB / 4);
 });

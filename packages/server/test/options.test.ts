@@ -2,7 +2,7 @@ import { createServer, type ServerOptions } from '@millrace/server';
 import { failure } from './support/wait';
 
 const refusal = (options: object): Promise<NodeJS.ErrnoException> =>
-  failure(() => createServer({ handler: {}, ...options } as ServerOptions));
+  failure(() => createServer({ handler: {}, ...options }));
 
 // name, what is refused, its code, what the message says was received
 const refused: [string, unknown, string, RegExp][] = [

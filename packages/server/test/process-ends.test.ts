@@ -42,7 +42,7 @@ describe('hazard 1: threads and process exit', () => {
     expect(caught).toBeGreaterThanOrEqual(ROUNDS / 2);
   });
 
-  test.each(['throw', 'throw-here'])('an uncaught error, %s: Node\'s own report and code', async (how) => {
+  test.each(['throw', 'throw-here'])("an uncaught error, %s: Node's own report and code", async (how) => {
     const { caught, ends } = await endMany(how, ROUNDS / 2);
     expect(outcomes(ends)).toEqual(['1 null']);
     for (const { stderr } of ends) expect(stderr).toMatch(/nobody catches this[^]*Node\.js v[\d.]+\s*$/);

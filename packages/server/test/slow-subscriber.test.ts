@@ -7,7 +7,10 @@ type Slow = NonNullable<NonNullable<ServerOptions['connection']>['slowConsumer']
 
 const HIGH_WATER = 64 * 1024;
 
-async function withStalled(slowConsumer: Slow, maxWriteBytes = 1_000_000): Promise<{
+async function withStalled(
+  slowConsumer: Slow,
+  maxWriteBytes = 1_000_000,
+): Promise<{
   server: Server;
   stalled: Client;
   quick: Client;
@@ -59,7 +62,13 @@ async function readAll(client: Client, last: number): Promise<number[]> {
   return numbers;
 }
 
-const holds = ({ offered, delivered, conflated, dropped, inFlight }: ReturnType<Server['stats']>['published']): boolean =>
+const holds = ({
+  offered,
+  delivered,
+  conflated,
+  dropped,
+  inFlight,
+}: ReturnType<Server['stats']>['published']): boolean =>
   offered === delivered + conflated + inFlight + Object.values(dropped).reduce((sum, n) => sum + n, 0);
 
 const COUNT = 20_000;

@@ -5,7 +5,10 @@ import { deferred, failure, until } from './support/wait';
 /** The server's clock is read once a tick of 8 ms, from a clock of 4. */
 const ACCURACY_MS = 12;
 
-async function timed(options: object, handler: object = {}): Promise<{
+async function timed(
+  options: object,
+  handler: object = {},
+): Promise<{
   reasons: CloseReason[];
   connect: Awaited<ReturnType<typeof serve>>['connect'];
   server: Awaited<ReturnType<typeof serve>>['server'];
@@ -15,8 +18,8 @@ async function timed(options: object, handler: object = {}): Promise<{
     framing: lines(),
     ...options,
     handler: {
-      message: (connection: Connection<any>, message) => void connection.send(message),
-      close: (_connection: Connection<any>, reason) => void reasons.push(reason),
+      message: (connection: Connection, message) => void connection.send(message),
+      close: (_connection: Connection, reason) => void reasons.push(reason),
       ...handler,
     },
   });

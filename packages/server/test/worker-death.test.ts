@@ -4,8 +4,12 @@ import type { Client } from './support/client';
 import { connectTo, handlerModule, serve, type Running } from './support/serve';
 import { failure, until } from './support/wait';
 
-const mortal = (options: object = {}): ServerOptions =>
-  ({ framing: lines(), handler: handlerModule('mortal.js'), workers: 1, ...options }) as ServerOptions;
+const mortal = (options: object = {}): ServerOptions => ({
+  framing: lines(),
+  handler: handlerModule('mortal.js'),
+  workers: 1,
+  ...options,
+});
 
 interface Clients extends Running {
   readonly victim: Client;
@@ -209,7 +213,9 @@ test('a worker that dies again and again is given up, with an error event; the o
 }, 60_000);
 
 test('a successor whose start fails is an error event, and close() works', async () => {
-  const { server, connect } = await serve(mortal({ handler: handlerModule('starts-once.js'), workerData: new Int32Array(new SharedArrayBuffer(4)) }));
+  const { server, connect } = await serve(
+    mortal({ handler: handlerModule('starts-once.js'), workerData: new Int32Array(new SharedArrayBuffer(4)) }),
+  );
   const failed = once(server, 'error') as Promise<[NodeJS.ErrnoException]>;
   const client = await connect();
   client.write('exit\n');

@@ -1,34 +1,7 @@
-import { lengthPrefixed, lines, type CloseReason, type Connection, type Message } from '@millrace/server';
+import { lengthPrefixed, lines, type Connection, type Message } from '@millrace/server';
+import { withConnections } from './support/connections';
 import { serve } from './support/serve';
 import { failure, until } from './support/wait';
-
-type Any = Connection<any>;
-
-/** A server that hands over each client's connection, and what became of it. */
-async function withConnections(options: object = {}): Promise<{
-  take(): Promise<{ connection: Any; client: Awaited<ReturnType<Awaited<ReturnType<typeof serve>>['connect']>> }>;
-  server: Awaited<ReturnType<typeof serve>>['server'];
-  closes: [CloseReason, Error | undefined][];
-  drains: Any[];
-}> {
-  const opened: Any[] = [];
-  const closes: [CloseReason, Error | undefined][] = [];
-  const drains: Any[] = [];
-  const { server, connect } = await serve({
-    ...options,
-    handler: {
-      open: (connection) => void opened.push(connection),
-      close: (_connection, reason, error) => void closes.push([reason, error]),
-      drain: (connection) => void drains.push(connection),
-    },
-  });
-  const take = async (): Promise<{ connection: Any; client: Awaited<ReturnType<typeof connect>> }> => {
-    const client = await connect();
-    await until(() => opened.length > 0);
-    return { connection: opened.shift()!, client };
-  };
-  return { take, server, closes, drains };
-}
 
 describe('write and send', () => {
   test('refuse what is no payload', async () => {
@@ -98,7 +71,7 @@ describe('write and send', () => {
 
   test('more operations than one list holds, by copy and by reference, keep their bytes', async () => {
     // References take no room of the output block: the list is full long before that is.
-    const connections: Any[] = [];
+    const connections: Connection[] = [];
     const { connectMany, server } = await serve({
       framing: lines(),
       handler: {
@@ -146,112 +119,5 @@ describe('write and send', () => {
     expect(await client.readLines(2)).toEqual(['from elsewhere', 'from elsewhere']);
     await other.server.close({ drainMs: 0 });
     expect((await failure(() => connection.send(kept[0]!))).code).toBe('ERR_MESSAGE_EXPIRED');
-  });
-});
-
-describe('the end', () => {
-  test('end() sends what was written, and its payload, then ends our side', async () => {
-    const { take, closes } = await withConnections();
-    const { connection, client } = await take();
-    connection.write('a');
-    connection.end('b');
-    expect((await client.readAll()).toString()).toBe('ab');
-    expect(connection.closed).toBe(false);
-    client.end();
-    await until(() => closes.length === 1);
-    expect(closes).toEqual([['local', undefined]]);
-    expect(connection.closed).toBe(true);
-    expect(connection.signal.aborted).toBe(true);
-  });
-
-  test('after one\'s own end() writing throws, until it has closed', async () => {
-    const { take, closes } = await withConnections();
-    const { connection, client } = await take();
-    connection.end();
-    connection.end('ignored');
-    for (const call of ['write', 'send'] as const) {
-      expect((await failure(() => connection[call]('x'))).code).toBe('ERR_CONNECTION_ENDED');
-    }
-    expect((await client.readAll()).length).toBe(0);
-    client.end();
-    await until(() => closes.length === 1);
-    expect(connection.write('x')).toBe(false);
-    expect(connection.send('x')).toBe(false);
-    connection.end();
-    connection.destroy();
-    connection.pause();
-    connection.resume();
-    connection.setIdleTimeout(5);
-    connection.subscribe('topic');
-    connection.unsubscribe('topic');
-    expect(connection.bufferedBytes).toBe(0);
-  });
-
-  test('when the peer has ended, or the server ends it, writing answers false and throws nothing', async () => {
-    for (const ending of ['peer', 'server'] as const) {
-      const { take, closes, server } = await withConnections();
-      const { connection, client } = await take();
-      const outcomes: unknown[] = [];
-      // Whoever writes at any moment, as a chat does to all of its members.
-      const writing = setInterval(() => {
-        try {
-          outcomes.push(connection.write('x'));
-        } catch (error) {
-          outcomes.push(error);
-        }
-      });
-      const closed = ending === 'server' && server.close({ drainMs: 1_000 });
-      if (ending === 'peer') client.end();
-      await until(() => outcomes.includes(false));
-      client.end();
-      await until(() => closes.length === 1);
-      clearInterval(writing);
-      await closed;
-      expect(outcomes.filter((outcome) => typeof outcome !== 'boolean')).toEqual([]);
-    }
-  });
-
-  test('destroy() closes at once: what was not sent is lost', async () => {
-    const { take, closes } = await withConnections();
-    const { connection, client } = await take();
-    client.stopReading();
-    while (connection.bufferedBytes < 4 * 2 ** 20) {
-      connection.write(Buffer.alloc(2 ** 20));
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    connection.destroy();
-    expect(connection.write('x')).toBe(false);
-    await until(() => closes.length === 1);
-    expect(closes).toEqual([['local', undefined]]);
-    client.readOn();
-    expect((await client.readAll()).length).toBeLessThan(8 * 2 ** 20);
-  });
-
-  test('destroy(error) hands the error to close', async () => {
-    const { take, closes } = await withConnections();
-    const { connection, client } = await take();
-    const error = new Error('enough');
-    connection.destroy(error);
-    await client.readAll();
-    await until(() => closes.length === 1);
-    expect(closes[0]).toEqual(['error', error]);
-  });
-
-  test('end() and destroy() in open, before anything else', async () => {
-    for (const how of ['end', 'destroy'] as const) {
-      const reasons: string[] = [];
-      const { connect } = await serve({
-        handler: {
-          open: (connection) => connection[how](),
-          message: () => void reasons.push('message'),
-          close: (_connection, reason) => void reasons.push(reason),
-        },
-      });
-      const client = await connect();
-      client.write('x').end();
-      await client.readAll();
-      await until(() => reasons.length > 0);
-      expect(reasons).toEqual(['local']);
-    }
   });
 });

@@ -76,7 +76,8 @@ async function main() {
   const settled = {
     idle: ({ connections }) => connections.open === counts.idle,
     'never-reads': ({ connections }) =>
-      connections.open === counts['never-reads'] && server.connections().every(({ bufferedBytes }) => bufferedBytes > 0),
+      connections.open === counts['never-reads'] &&
+      server.connections().every(({ bufferedBytes }) => bufferedBytes > 0),
     echo: ({ messages }) => messages.handled > 200_000,
     connects: ({ connections }) => connections.accepted > 3_000,
   };
@@ -100,5 +101,7 @@ async function main() {
   clients.disconnect();
   await once(clients, 'exit');
   await server.close({ drainMs: 0 });
-  console.log(JSON.stringify({ planBytes, growth: after - before, later: Math.max(...samples.slice(-5)) - after, open }));
+  console.log(
+    JSON.stringify({ planBytes, growth: after - before, later: Math.max(...samples.slice(-5)) - after, open }),
+  );
 }

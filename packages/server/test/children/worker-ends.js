@@ -23,7 +23,18 @@ const WORKERS = 2;
 /** A worker that dies more often than ten times within ten seconds is given up. */
 const ENDS_A_SERVER = 10;
 
-const report = { seed, ends: 0, caught: 0, wrong: [], lost: 0, reopened: 0, failed: 0, closed: {}, unbalanced: 0, reasons: [] };
+const report = {
+  seed,
+  ends: 0,
+  caught: 0,
+  wrong: [],
+  lost: 0,
+  reopened: 0,
+  failed: 0,
+  closed: {},
+  unbalanced: 0,
+  reasons: [],
+};
 
 async function serve(count) {
   const marks = new Int32Array(new SharedArrayBuffer(4 * (WORKERS + 2)));
@@ -59,7 +70,8 @@ async function serve(count) {
   report.failed += messages.failed;
   report.caught += marks[WORKERS];
   report.reopened += marks[WORKERS + 1];
-  for (const [reason, count] of Object.entries(connections.closed)) report.closed[reason] = (report.closed[reason] ?? 0) + count;
+  for (const [reason, count] of Object.entries(connections.closed))
+    report.closed[reason] = (report.closed[reason] ?? 0) + count;
   await server.close();
   const after = server.stats();
   if (after.connections.open !== 0 || after.messages.inFlight !== 0) report.unbalanced++;

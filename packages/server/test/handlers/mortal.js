@@ -42,7 +42,7 @@ module.exports = {
         const all = [];
         for (;;) all.push(new Array(100_000).fill(0).map((_, i) => ({ i })));
       }
-      // eslint-disable-next-line no-fallthrough
+
       case 'spin':
         spin(Number(argument));
         return answer();
