@@ -1,4 +1,4 @@
-import { run } from './processes.mjs';
+import { run } from '../../../scripts/bench/processes.mjs';
 
 const GRACE_MS = 15_000;
 

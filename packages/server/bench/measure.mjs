@@ -1,38 +1,29 @@
 // The measuring process: leader of its own session, started by run.mjs.
 
+import { UsageError } from '../../../scripts/bench/flags.mjs';
+import { describeMachine, raiseWeight } from '../../../scripts/bench/machine.mjs';
+import { writeReadme } from '../../../scripts/bench/readme.mjs';
+import { inSession } from '../../../scripts/bench/session.mjs';
+import { randomFrom } from '../../../scripts/bench/statistics.mjs';
 import { buildNative } from './native-build.mjs';
-import { describeMachine, raiseWeight } from './machine.mjs';
-import { parseOptions, UsageError } from './options.mjs';
+import { parseOptions } from './options.mjs';
 import { findBun } from './peers.mjs';
-import { endAll } from './processes.mjs';
-import { writeReadme } from './readme.mjs';
 import { renderProtocol, renderMemory, renderVerdict } from './report.mjs';
 import { checkServers, roster } from './roster.mjs';
 import { measureProtocol } from './rounds.mjs';
 import { selfCheck } from './self-check.mjs';
-import { randomFrom } from './statistics.mjs';
 
 const say = (text) => console.error(text);
 
-process.on('SIGTERM', () => stop(130));
-process.on('disconnect', () => stop(1));
-process.on('exit', endAll);
-
-try {
-  await main(parseOptions(process.argv.slice(2)));
-} catch (error) {
-  say(error instanceof UsageError ? error.message : error.stack);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-} finally {
-  endAll();
-  process.removeAllListeners('disconnect');
-  if (process.connected) process.disconnect();
-}
-
-function stop(code) {
-  say('stopped');
-  process.exit(code);
-}
+await inSession(async () => {
+  try {
+    await main(parseOptions(process.argv.slice(2)));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    say(error.message);
+    process.exitCode = 2;
+  }
+});
 
 async function main(options) {
   if (!options.selfCheck) checkServers(options.servers);
@@ -53,7 +44,8 @@ async function main(options) {
     results.set(protocol, await measureProtocol(servers));
   }
   const machine = [
-    ...before,
+    before,
+    'Clients and servers share the machine, over loopback.',
     `Node ${process.versions.node}, Bun ${bun.version ?? `not measured (${bun.missing})`}, ${native.compiler}.`,
     `${options.connections} connections, ${options.rounds} rounds of ${options.seconds} s, seed ${options.seed}; ${weight}.`,
   ].join('\n');
@@ -64,5 +56,5 @@ async function main(options) {
   console.log(text);
   for (const line of renderVerdict(results)) console.log(line);
   if (options.quick) console.log('A quick run: it shows that everything works, the figures mean nothing.');
-  if (options.writeReadme) say(`tables written to ${writeReadme(text)}`);
+  if (options.writeReadme) say(`tables written to ${writeReadme('server', text)}`);
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run } from './processes.mjs';
+import { run } from '../../../scripts/bench/processes.mjs';
 
 const SOURCES = fileURLToPath(new URL('../../../native/bench/load/', import.meta.url));
 const OUTPUT = fileURLToPath(new URL('./.build/', import.meta.url));

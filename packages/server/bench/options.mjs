@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { listOf, numberOf, parseFlags, UsageError } from '../../../scripts/bench/flags.mjs';
 
 export const USAGE = `npm run bench -- server [flags]
 
@@ -13,9 +13,6 @@ export const USAGE = `npm run bench -- server [flags]
   --write-readme     put the tables between the bench:server markers of the package's README
   --self-check       test the load generator instead of measuring`;
 
-/** A mistake of the caller's: one line, exit code 2. */
-export class UsageError extends Error {}
-
 /** @param {string[]} argv */
 export function parseOptions(argv) {
   const values = parse(argv);
@@ -25,15 +22,15 @@ export function parseOptions(argv) {
     quick,
     writeReadme: values['write-readme'] ?? false,
     selfCheck: values['self-check'] ?? false,
-    rounds: number('--rounds', values.rounds, { min: 1, max: 1000, fallback: quick ? 2 : 9, integer: true }),
-    seconds: number('--seconds', values.seconds, { min: 0.05, max: 600, fallback: quick ? 0.2 : 1 }),
-    connections: number('--connections', values.connections, { min: 1, max: 10000, fallback: 50, integer: true }),
-    seed: number('--seed', values.seed, { min: 0, max: 2 ** 32 - 1, fallback: Date.now() % 2 ** 32, integer: true }),
-    depths: list(values.depth ?? '1,16,64').map((text) =>
-      number('--depth', text, { min: 1, max: 4096, integer: true }),
+    rounds: numberOf('--rounds', values.rounds, { min: 1, max: 1000, fallback: quick ? 2 : 9, integer: true }),
+    seconds: numberOf('--seconds', values.seconds, { min: 0.05, max: 600, fallback: quick ? 0.2 : 1 }),
+    connections: numberOf('--connections', values.connections, { min: 1, max: 10000, fallback: 50, integer: true }),
+    seed: numberOf('--seed', values.seed, { min: 0, max: 2 ** 32 - 1, fallback: Date.now() % 2 ** 32, integer: true }),
+    depths: listOf(values.depth ?? '1,16,64').map((text) =>
+      numberOf('--depth', text, { min: 1, max: 4096, integer: true }),
     ),
-    protocols: list(values.protocol ?? 'echo,resp'),
-    servers: values.servers === undefined ? undefined : list(values.servers),
+    protocols: listOf(values.protocol ?? 'echo,resp'),
+    servers: values.servers === undefined ? undefined : listOf(values.servers),
   };
   for (const protocol of options.protocols) {
     if (protocol !== 'echo' && protocol !== 'resp') {
@@ -47,37 +44,17 @@ export function parseOptions(argv) {
 }
 
 function parse(argv) {
-  try {
-    return parseArgs({
-      args: argv,
-      options: {
-        rounds: { type: 'string' },
-        seconds: { type: 'string' },
-        depth: { type: 'string' },
-        protocol: { type: 'string' },
-        connections: { type: 'string' },
-        servers: { type: 'string' },
-        seed: { type: 'string' },
-        quick: { type: 'boolean' },
-        'write-readme': { type: 'boolean' },
-        'self-check': { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(`${error.message.split('\n')[0]} (--help lists the flags)`);
-  }
-}
-
-function list(text) {
-  return [...new Set(text.split(',').map((item) => item.trim()))];
-}
-
-function number(name, text, { min, max, fallback, integer = false }) {
-  if (text === undefined) return fallback;
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= min && value <= max) || (integer && !Number.isInteger(value))) {
-    throw new UsageError(`${name} must be ${integer ? 'an integer' : 'a number'} from ${min} to ${max}, got ${text}`);
-  }
-  return value;
+  return parseFlags(argv, {
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    depth: { type: 'string' },
+    protocol: { type: 'string' },
+    connections: { type: 'string' },
+    servers: { type: 'string' },
+    seed: { type: 'string' },
+    quick: { type: 'boolean' },
+    'write-readme': { type: 'boolean' },
+    'self-check': { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
 }

@@ -1,5 +1,6 @@
+import { median, spread } from '../../../scripts/bench/statistics.mjs';
+import { table } from '../../../scripts/bench/table.mjs';
 import { BASELINES, LABELS } from './roster.mjs';
-import { median, spread } from './statistics.mjs';
 
 const TITLES = { echo: 'Echo of 64 bytes, length-prefixed', resp: 'RESP `PING`' };
 const GOALS = new Map([
@@ -111,13 +112,4 @@ function countText({ median: middle, low, high }) {
 function count(value) {
   if (value >= 999_500) return `${(value / 1e6).toPrecision(3)} M`;
   return value >= 999.5 ? `${(value / 1e3).toPrecision(3)} k` : value.toFixed(0);
-}
-
-/** A Markdown table whose columns line up as plain text too; the columns from `firstRight` on are right-aligned. */
-function table(head, rows, firstRight) {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i].length)));
-  const pad = (text, i) => (i < firstRight ? text.padEnd(widths[i]) : text.padStart(widths[i]));
-  const line = (cells) => `| ${cells.map(pad).join(' | ')} |`;
-  const rule = widths.map((width, i) => (i < firstRight ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
-  return [line(head), `| ${rule.join(' | ')} |`, ...rows.map(line)].join('\n');
 }

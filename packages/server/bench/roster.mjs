@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { UsageError } from './options.mjs';
+import { UsageError } from '../../../scripts/bench/flags.mjs';
 
 const BUILT_PACKAGE = fileURLToPath(new URL('../dist/index.js', import.meta.url));
 const script = (name) => fileURLToPath(new URL(`./servers/${name}.mjs`, import.meta.url));

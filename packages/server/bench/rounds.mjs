@@ -1,6 +1,6 @@
 import { runLoad } from './load.mjs';
 import { ServerProcess } from './server-process.mjs';
-import { shuffled } from './statistics.mjs';
+import { shuffled } from '../../../scripts/bench/statistics.mjs';
 
 const WARMUP_SECONDS = 0.2;
 

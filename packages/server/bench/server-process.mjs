@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { start } from './processes.mjs';
+import { start } from '../../../scripts/bench/processes.mjs';
 
 const START_LIMIT_MS = 20_000;
 const END_LIMIT_MS = 10_000;

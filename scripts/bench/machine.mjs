@@ -3,13 +3,12 @@ import { constants, cpus, loadavg, release, setPriority, totalmem } from 'node:o
 
 const AUTOGROUP_NICE = -10;
 
-/** @returns {string[]} lines on the machine, with the load it had before the first server was started */
+/** @returns {string} one line: processors, memory, kernel, and the load there is before anything is measured */
 export function describeMachine() {
   const processors = cpus();
-  return [
-    `${processors.length} × ${processors[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}.`,
-    `Load average at the start: ${loadavg()[0].toFixed(2)}; clients and servers share the machine, over loopback.`,
-  ];
+  const model = processors[0]?.model.trim();
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
+  return `${processors.length} × ${model}, ${memory}, Linux ${release()}; load average before: ${loadavg()[0].toFixed(2)}.`;
 }
 
 /**
