@@ -76,11 +76,15 @@ function checkObject(name, value) {
   return value;
 }
 
+function invalidValue(name, constraint, value) {
+  const message = `The ${kindOf(name)} '${name}' ${constraint}. Received ${inspect(value)}`;
+  return codedError('ERR_INVALID_ARG_VALUE', message, { ErrorType: TypeError });
+}
+
 function checkOneOf(name, value, list) {
   if (list.includes(value)) return value;
   const allowed = list.map((entry) => inspect(entry)).join(', ');
-  const message = `The ${kindOf(name)} '${name}' must be one of: ${allowed}. Received ${inspect(value)}`;
-  throw codedError('ERR_INVALID_ARG_VALUE', message, { ErrorType: TypeError });
+  throw invalidValue(name, `must be one of: ${allowed}`, value);
 }
 
 module.exports = {
@@ -93,4 +97,5 @@ module.exports = {
   checkFunction,
   checkBytes,
   checkObject,
+  invalidValue,
 };

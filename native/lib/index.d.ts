@@ -71,3 +71,47 @@ export function checkBytes(name: string, value: unknown): Uint8Array<ArrayBuffer
 
 /** @throws TypeError `ERR_INVALID_ARG_TYPE` for anything but an object: null and arrays too */
 export function checkObject<T>(name: string, value: T): T & object;
+
+/** The error of an argument of the right type with a wrong value: TypeError `ERR_INVALID_ARG_VALUE`. */
+export function invalidValue(name: string, constraint: string, value: unknown): Error & { code: string };
+
+/** How one thread names what it shares to the other threads of its process: small, and structured-cloneable. */
+export interface SharedTokenFields<Kind extends string = string> {
+  readonly kind: Kind;
+  /** Of the object, in the registry of its kind. */
+  readonly id: number;
+  /** Of the object, so that another one with its id is not taken for it. */
+  readonly nonce: number;
+  /** Of the loaded copy of the package, which has a registry of its own. */
+  readonly copy: number;
+  readonly pid: number;
+}
+
+/**
+ * What `share()` answers.
+ *
+ * @param kind - of the object, as it is called in messages: `'slab'`, `'mpmc-queue'`
+ * @param identity - `id` and `nonce` of the object, `copy` of the loaded addon (SharedObject in the core has all three)
+ * @param extra - what an attaching thread must know besides
+ */
+export function makeToken<Kind extends string, Extra extends object = object>(
+  kind: Kind,
+  identity: { id: number; nonce: number; copy: number },
+  extra?: Extra,
+): SharedTokenFields<Kind> & Extra;
+
+/**
+ * What a token says, after a check that `share()` of this copy of the package in this process made it.
+ *
+ * @param reader - `copy` of the loaded addon, `package` by name for the message
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` if it is no object, `ERR_INVALID_ARG_VALUE` if it is not such a token
+ * @throws Error `ERR_SHARED_GONE` if another process made it, `ERR_LAYOUT_MISMATCH` if another copy of the package did
+ */
+export function readToken<Kind extends string>(
+  kind: Kind,
+  token: unknown,
+  reader: { copy: number; package: string },
+): SharedTokenFields<Kind>;
+
+/** The error of a token whose object no thread holds any more: `ERR_SHARED_GONE`. */
+export function sharedGone(kind: string): Error & { code: 'ERR_SHARED_GONE' };

@@ -5,4 +5,5 @@ module.exports = {
   ...require('./coded-error.js'),
   ...require('./check.js'),
   ...require('./load-addon.js'),
+  ...require('./token.js'),
 };

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "feed_reader.h"
-#include "millrace/feed/feed_registry.h"
+#include "millrace/feed/shared_feed.h"
 #include "watchdog.h"
 
 namespace millrace {
@@ -19,23 +19,24 @@ std::shared_ptr<Feed> make_feed(FeedOverflow overflow, FeedKeyKind key) {
 }
 
 TEST(FeedAddress, PushesUntilTheFeedEndsAndIsToldThen) {
-  FeedRegistry& registry = FeedRegistry::instance();
   const auto feed = make_feed(FeedOverflow::kDropNewest, FeedKeyKind::kNone);
-  const std::uint32_t id = registry.add(feed);
-  EXPECT_EQ(registry.address(id), registry.address(id));
-  millrace_feed* const producer = millrace_feed_open(registry.address(id));
+  auto shared = SharedFeed::make(feed);
+  const SharedToken token = shared->token();
+  EXPECT_EQ(shared->address(), shared->address());
+  millrace_feed* const producer = millrace_feed_open(shared->address());
   ASSERT_NE(producer, nullptr);
   EXPECT_EQ(millrace_feed_push(producer, "a", 1, nullptr), MILLRACE_FEED_ACCEPTED);
   EXPECT_EQ(millrace_feed_push(producer, "b", 1, nullptr), MILLRACE_FEED_ACCEPTED);
   EXPECT_EQ(millrace_feed_push(producer, "c", 1, nullptr), MILLRACE_FEED_DROPPED);
   EXPECT_EQ(millrace_feed_push(producer, "c", 1000, nullptr), MILLRACE_FEED_TOO_LARGE);
-  registry.detach(id);
+  EXPECT_EQ(SharedFeed::find(token), shared);
+  shared.reset();
   EXPECT_EQ(millrace_feed_push(producer, "d", 1, nullptr), MILLRACE_FEED_CLOSED);
   const FeedStats stats = feed->stats();
   EXPECT_EQ(stats.dropped_closed, 3u);
   EXPECT_TRUE(stats.balanced());
   millrace_feed_release(producer);
-  EXPECT_EQ(registry.attach(id), nullptr);
+  EXPECT_EQ(SharedFeed::find(token), nullptr);
 }
 
 TEST(FeedAddress, ReadsKeysOfTheFeedsKind) {

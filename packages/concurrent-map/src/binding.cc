@@ -356,9 +356,9 @@ MapOptions options_of(const Call& call) {
   return options;
 }
 
-napi_value hold(const Call& call, SharedMap* map) {
-  call.at().maps.push_back(map);
+napi_value hold(const Call& call, std::shared_ptr<SharedMap> map) {
   const MapKinds kinds = map->kinds();
+  call.at().maps.push_back(std::move(map));
   call.registers().count = static_cast<std::uint32_t>(kinds.key);
   call.registers().bytes = static_cast<std::uint32_t>(kinds.value);
   return number_of(call.env(), static_cast<double>(call.at().maps.size() - 1));
@@ -368,8 +368,8 @@ napi_value hold(const Call& call, SharedMap* map) {
 napi_value open(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   SystemError error;
-  SharedMap* const map = SharedMap::make(kinds_of(call), options_of(call), error);
-  return map == nullptr ? number_of(env, -error.code) : hold(call, map);
+  auto map = SharedMap::open(kinds_of(call), options_of(call), error);
+  return map == nullptr ? number_of(env, -error.code) : hold(call, std::move(map));
 }
 
 napi_value bytes(napi_env env, napi_callback_info info) {
@@ -381,20 +381,16 @@ napi_value bytes(napi_env env, napi_callback_info info) {
 // (id, nonce): a handle, or -1: no such map lives. Its kinds are in `count` and `bytes`.
 napi_value attach(napi_env env, napi_callback_info info) {
   const Call call(env, info);
-  SharedMap* const map = SharedMap::attach(static_cast<std::uint32_t>(call.number(0)),
-                                           static_cast<std::uint64_t>(call.number(1)));
-  return map == nullptr ? number_of(env, -1) : hold(call, map);
+  auto map = SharedMap::find(
+      {static_cast<std::uint32_t>(call.number(0)), static_cast<std::uint64_t>(call.number(1))});
+  return map == nullptr ? number_of(env, -1) : hold(call, std::move(map));
 }
 
 // (handle). Handles are not used again: a late finalizer must not close another map.
 napi_value close(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   const auto handle = static_cast<std::size_t>(call.number(0));
-  std::vector<SharedMap*>& maps = call.at().maps;
-  if (handle < maps.size() && maps[handle] != nullptr) {
-    maps[handle]->release();
-    maps[handle] = nullptr;
-  }
+  if (handle < call.at().maps.size()) call.at().maps[handle].reset();
   return nullptr;
 }
 
@@ -403,8 +399,8 @@ napi_value share(napi_env env, napi_callback_info info) {
   if (!call.open()) return nullptr;
   napi_value answer;
   napi_create_object(env, &answer);
-  set_number(env, answer, "id", call.shared().id());
-  set_number(env, answer, "nonce", static_cast<double>(call.shared().nonce()));
+  set_number(env, answer, "id", call.shared().token().id);
+  set_number(env, answer, "nonce", static_cast<double>(call.shared().token().nonce));
   call.answer(true);
   return answer;
 }
@@ -424,9 +420,6 @@ napi_value use(napi_env env, napi_callback_info info) {
 
 // --- What the addon exports
 // ------------------------------------------------------------------------
-
-// Changes whenever a token, or what it leads to, would be read differently.
-constexpr double kLayout = 1;
 
 // By name: where each register is, in bytes.
 napi_value register_offsets(napi_env env) {
@@ -484,7 +477,6 @@ napi_value init(napi_env env, napi_value exports) {
     napi_set_named_property(env, exports, name, value);
   }
   napi_set_named_property(env, exports, "registers", register_offsets(env));
-  set_number(env, exports, "layout", kLayout);
   set_number(env, exports, "copy", static_cast<double>(SharedMap::copy_nonce()));
   set_number(env, exports, "minBytes", MapOptions::kMinBytes);
   set_number(env, exports, "maxBytes", MapOptions::kMaxBytes);

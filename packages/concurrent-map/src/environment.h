@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <variant>
 #include <vector>
@@ -15,19 +16,13 @@
 
 // What one JavaScript thread has of this addon. Used by that thread only.
 struct Environment {
-  ~Environment() {
-    for (millrace::SharedMap* map : maps) {
-      if (map != nullptr) map->release();
-    }
-  }
-
   Registers* registers = nullptr;
   napi_ref registers_ref = nullptr;
   // Where values of bytes are put for JavaScript.
   std::span<std::byte> pool;
   napi_ref pool_ref = nullptr;
   // By handle; null: closed.
-  std::vector<millrace::SharedMap*> maps;
+  std::vector<std::shared_ptr<millrace::SharedMap>> maps;
   TextBuffer key;
   TextBuffer value;
   TextBuffer expected;
@@ -46,7 +41,7 @@ class Call {
   // False: the map is closed, and the status says so.
   bool open() {
     const std::uint32_t handle = registers().map;
-    shared_ = handle < at_->maps.size() ? at_->maps[handle] : nullptr;
+    shared_ = handle < at_->maps.size() ? at_->maps[handle].get() : nullptr;
     if (shared_ == nullptr) answer(Status::kClosed);
     return shared_ != nullptr;
   }

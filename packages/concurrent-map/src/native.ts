@@ -36,7 +36,6 @@ export interface MapAddon {
   use(registers: Uint8Array, pool: Uint8Array): void;
   /** Offsets in bytes. */
   readonly registers: Readonly<Record<RegisterName, number>>;
-  readonly layout: number;
   readonly copy: number;
   readonly minBytes: number;
   readonly maxBytes: number;

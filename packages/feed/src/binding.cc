@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "millrace/feed/feed_registry.h"
+#include "millrace/feed/shared_feed.h"
 
 namespace {
 
@@ -89,15 +89,15 @@ napi_value view(napi_env env, void* data, std::size_t bytes, std::shared_ptr<T> 
 // One thread's handle on a feed: what its JavaScript functions work on.
 class Handle {
  public:
-  Handle(napi_env env, std::shared_ptr<Feed> feed, std::uint32_t id)
-      : feed(std::move(feed)),
-        id(id),
+  Handle(napi_env env, std::shared_ptr<SharedFeed> held)
+      : shared(std::move(held)),
+        feed(shared->feed),
         thread(static_cast<std::uint64_t>(::syscall(SYS_gettid))),
         env_(env) {}
   ~Handle() { detach(); }
 
-  std::shared_ptr<Feed> feed;  // nullptr after detach()
-  const std::uint32_t id;
+  std::shared_ptr<SharedFeed> shared;  // nullptr after detach(), and so is the feed
+  std::shared_ptr<Feed> feed;
   const std::uint64_t thread;
   std::uint8_t* key = nullptr;  // where JavaScript puts the key of the next push
   std::uint32_t room_ticket = 0;
@@ -151,7 +151,7 @@ class Handle {
     if (feed == nullptr) return;
     close_doorbell();
     feed.reset();
-    FeedRegistry::instance().detach(id);
+    shared.reset();
   }
 
  private:
@@ -523,7 +523,7 @@ napi_value address(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
   if (!call.live()) return nullptr;
   napi_value result = nullptr;
-  napi_create_bigint_uint64(env, FeedRegistry::instance().address(call.handle->id), &result);
+  napi_create_bigint_uint64(env, call.handle->shared->address(), &result);
   return result;
 }
 
@@ -569,9 +569,10 @@ constexpr struct {
 
 // The object that JavaScript holds: functions bound to the handle, the key cell and the options.
 // The object must be reachable while its functions are called, which src/ sees to.
-napi_value wrap(napi_env env, std::shared_ptr<Feed> feed, std::uint32_t id) {
-  const FeedOptions& options = feed->options();
-  auto* const handle = new Handle(env, std::move(feed), id);
+napi_value wrap(napi_env env, std::shared_ptr<SharedFeed> feed) {
+  const FeedOptions& options = feed->feed->options();
+  const SharedToken token = feed->token();
+  auto* const handle = new Handle(env, std::move(feed));
   napi_value object = nullptr;
   napi_value key = nullptr;
   void* cell = nullptr;
@@ -591,7 +592,8 @@ napi_value wrap(napi_env env, std::shared_ptr<Feed> feed, std::uint32_t id) {
     set(env, object, name, method);
   }
   set(env, object, "keyCell", key);
-  set(env, object, "id", number(env, id));
+  set(env, object, "id", number(env, token.id));
+  set(env, object, "nonce", number(env, static_cast<double>(token.nonce)));
   set(env, object, "capacity", number(env, options.capacity));
   set(env, object, "maxMessageBytes", number(env, options.max_message_bytes));
   set(env, object, "keyKind", number(env, static_cast<double>(options.key)));
@@ -614,16 +616,16 @@ napi_value create(napi_env env, napi_callback_info info) {
   options.block_timeout_ms = static_cast<std::int64_t>(get_number(env, given, "blockTimeoutMs"));
   auto feed = std::make_shared<Feed>();
   if (const SystemError error = feed->open(options)) return fail(env, error);
-  const std::uint32_t id = FeedRegistry::instance().add(feed);
-  return wrap(env, std::move(feed), id);
+  return wrap(env, SharedFeed::make(std::move(feed)));
 }
 
-// attach(id): null when no thread holds the feed any more.
+// attach(id, nonce): null when no thread holds the feed any more.
 napi_value attach(napi_env env, napi_callback_info info) {
-  const Call<1> call(env, info);
-  const std::uint32_t id = call.u32(0);
-  auto feed = FeedRegistry::instance().attach(id);
-  if (feed != nullptr) return wrap(env, std::move(feed), id);
+  const Call<2> call(env, info);
+  double nonce = 0;
+  napi_get_value_double(env, call.arguments[1], &nonce);
+  auto feed = SharedFeed::find({call.u32(0), static_cast<std::uint64_t>(nonce)});
+  if (feed != nullptr) return wrap(env, std::move(feed));
   napi_value none = nullptr;
   napi_get_null(env, &none);
   return none;
@@ -637,7 +639,7 @@ napi_value initialize(napi_env env, napi_value exports) {
   };
   add("create", create);
   add("attach", attach);
-  set(env, exports, "nonce", number(env, static_cast<double>(FeedRegistry::instance().nonce())));
+  set(env, exports, "copy", number(env, static_cast<double>(SharedFeed::copy_nonce())));
   napi_value layout = nullptr;
   napi_create_object(env, &layout);
   set(env, layout, "tableBytes", number(env, LeaseTable::kBytes));

@@ -79,16 +79,6 @@ export const errors = {
 
   workerExit: (exitCode: number): Error => new Error(`the worker exited with code ${exitCode}`),
 
-  sharedGone: (): Error =>
-    codedError('ERR_SHARED_GONE', 'No thread holds this feed any more. Keep a handle on it while tokens travel.'),
-
-  layoutMismatch: (): Error =>
-    codedError(
-      'ERR_LAYOUT_MISMATCH',
-      'The token was made by another copy of @millrace/feed in this process, or is not one of a feed. ' +
-        'Make all packages depend on one version ("npm ls @millrace/feed").',
-    ),
-
   staleAddon: (): Error =>
     codedError(
       'ERR_LAYOUT_MISMATCH',

@@ -68,6 +68,7 @@ export interface NativeStats {
 /** One thread's handle on a feed. Its functions must be called on it while it is reachable. */
 export interface NativeFeed {
   readonly id: number;
+  readonly nonce: number;
   readonly capacity: number;
   readonly maxMessageBytes: number;
   readonly keyKind: number;
@@ -114,8 +115,8 @@ export interface NativeFeed {
 
 interface Addon {
   create(options: NativeOptions): NativeFeed;
-  attach(id: number): NativeFeed | null;
-  readonly nonce: number;
+  attach(id: number, nonce: number): NativeFeed | null;
+  readonly copy: number;
   readonly layout: { tableBytes: number; headerBytes: number; rowBytes: number; maxRows: number; maxSeats: number };
 }
 

@@ -1,21 +1,14 @@
-import { errors } from './errors.js';
+import { makeToken, readToken, sharedGone } from '@millrace/native';
 import { addon, type NativeFeed } from './native.js';
 import type { FeedKeyKind, SharedToken } from './types.js';
 
-/** `nonce` tells apart copies of this package that are loaded in one process. */
-export interface FeedToken<K extends FeedKeyKind = FeedKeyKind> extends SharedToken<'feed', K> {
-  readonly nonce: number;
-}
-
-export function tokenOf<K extends FeedKeyKind>(native: NativeFeed): FeedToken<K> {
-  return { kind: 'feed', id: native.id, nonce: addon.nonce };
+export function tokenOf<K extends FeedKeyKind>({ id, nonce }: NativeFeed): SharedToken<'feed', K> {
+  return makeToken('feed', { id, nonce, copy: addon.copy });
 }
 
 export function attachToken(token: SharedToken<'feed', FeedKeyKind>): NativeFeed {
-  const given = token as Partial<FeedToken> | null | undefined;
-  if (given?.kind !== 'feed' || given.nonce !== addon.nonce || !Number.isInteger(given.id))
-    throw errors.layoutMismatch();
-  const native = addon.attach(given.id!);
-  if (native === null) throw errors.sharedGone();
+  const { id, nonce } = readToken('feed', token, { copy: addon.copy, package: '@millrace/feed' });
+  const native = addon.attach(id, nonce);
+  if (native === null) throw sharedGone('feed');
   return native;
 }

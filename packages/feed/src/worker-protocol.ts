@@ -1,9 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { FeedToken } from './token.js';
+import type { FeedKeyKind, SharedToken } from './types.js';
 
 /** What a worker is given at its start. */
 export interface WorkerStart {
-  token: FeedToken;
+  token: SharedToken<'feed', FeedKeyKind>;
   ticket: number;
   workerIndex: number;
   workerData: unknown;

@@ -1,8 +1,7 @@
 import path from 'node:path';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { errors } from './errors.js';
-import type { FeedToken } from './token.js';
-import type { WorkerOptions, WorkerReport } from './types.js';
+import type { FeedKeyKind, SharedToken, WorkerOptions, WorkerReport } from './types.js';
 import { errorOf, type FromWorker, type ToWorker, type WorkerStart } from './worker-protocol.js';
 
 export interface ThreadEvents {
@@ -13,7 +12,7 @@ export interface ThreadEvents {
 }
 
 export interface ThreadPlace {
-  token: FeedToken;
+  token: SharedToken<'feed', FeedKeyKind>;
   ticket: number;
   workerIndex: number;
   module: string;

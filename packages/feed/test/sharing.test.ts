@@ -36,7 +36,7 @@ describe('a token (hazard 7)', () => {
     const feed = new Feed({ capacity: 4, maxMessageBytes: 4, overflow: 'drop-newest', key: 'ascii16' });
     const token = structuredClone(feed.share());
     expect(token.kind).toBe('feed');
-    expect(JSON.stringify(token).length).toBeLessThan(100);
+    expect(JSON.stringify(token).length).toBeLessThan(150);
     const other: Feed<'ascii16'> = Feed.attach(token);
     other.push(Buffer.from('x'), 'KEY');
     expect(feed.stats().depth).toBe(1);
@@ -59,12 +59,17 @@ describe('a token (hazard 7)', () => {
     expect(thrown(() => Feed.attach(token)).code).toBe('ERR_SHARED_GONE');
   });
 
-  test.each([
-    ['another copy of the package', { kind: 'feed', id: 1, nonce: 1 }],
-    ['another structure', { kind: 'queue', id: 1 }],
-    ['nothing', undefined],
-  ])('of %s is refused', (_what, token) => {
-    expect(thrown(() => Feed.attach(token as SharedToken<'feed', 'u32'>)).code).toBe('ERR_LAYOUT_MISMATCH');
+  test.each<[string, object | undefined, string]>([
+    ['another copy of the package', { copy: 1 }, 'ERR_LAYOUT_MISMATCH'],
+    ['another process', { pid: 1 }, 'ERR_SHARED_GONE'],
+    ['another feed, now gone', { nonce: 1 }, 'ERR_SHARED_GONE'],
+    ['another structure', { kind: 'queue' }, 'ERR_INVALID_ARG_VALUE'],
+    ['nothing', undefined, 'ERR_INVALID_ARG_TYPE'],
+  ])('of %s is refused', (_what, change, code) => {
+    const feed = new Feed({ capacity: 4, maxMessageBytes: 4, overflow: 'drop-newest', key: 'u32' });
+    const token = change === undefined ? undefined : { ...feed.share(), ...change };
+    expect(thrown(() => Feed.attach(token as SharedToken<'feed', 'u32'>)).code).toBe(code);
+    feed.detach();
   });
 });
 

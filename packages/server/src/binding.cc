@@ -60,6 +60,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, function, name));
   }
   exports.Set("layout", layout(env));
+  exports.Set("copy", Napi::Number::New(env, static_cast<double>(SharedServer::copy_nonce())));
   return exports;
 }
 

@@ -39,6 +39,7 @@ export type Control = 'pause' | 'resume' | 'endAll' | 'closeAll' | 'stopListenin
 
 export interface NativeServer {
   readonly layout: NativeLayout;
+  readonly copy: number;
   memoryPlan(numbers: Float64Array, framing: Uint32Array): { name: string; bytes: number }[];
   /** The server's id, or a negative errno. */
   create(numbers: Float64Array, framing: Uint32Array): number;

@@ -1,4 +1,4 @@
-import { decodeFraming } from './server-token.js';
+import { decodeToken } from './server-token.js';
 import { makeError } from './errors.js';
 import { native, type Views } from './native.js';
 import { Outbound } from './outbound.js';
@@ -27,8 +27,8 @@ export class Publisher implements Disposable {
    *   another publisher (64 threads, 256 KiB of its memory each)
    */
   static attach(token: SharedToken<'server'>): Publisher {
-    const { framing, nonce } = decodeFraming(token);
-    const views = native.publisher(token.id, nonce);
+    const { id, nonce, framing } = decodeToken(token);
+    const views = native.publisher(id, nonce);
     if (views === undefined) throw makeError('ERR_SHARED_GONE', 'The server of this token is closed');
     if (views === null) {
       throw makeError('ERR_SERVER_MEMORY', 'The server has no room for another publisher: raise memory.maxBytes');

@@ -198,7 +198,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncDisposabl
   share(): SharedToken<'server'> {
     if (this.#id === undefined)
       throw makeError('ERR_SERVER_CLOSED', 'The server does not listen: share() after listen()');
-    return encodeToken(this.#id, native.token(this.#id), this.#options.framing);
+    return encodeToken(this.#id, this.#options.framing);
   }
 
   // --- Start ---

@@ -59,14 +59,15 @@ Napi::Value memory_plan(const Napi::CallbackInfo& info) {
 Napi::Value create(const Napi::CallbackInfo& info) {
   auto server = SharedServer::make(read_options(info));
   if (const SystemError error = server->pipeline.open()) return result(info, error);
-  const std::uint32_t id = server->id();
+  const std::uint32_t id = server->token().id;
   environment(info).owned.emplace(id, std::move(server));
   return number(info, id);
 }
 
 Napi::Value token(const Napi::CallbackInfo& info) {
   const SharedServer* server = owned(info);
-  return server == nullptr ? info.Env().Undefined() : number(info, server->nonce());
+  if (server == nullptr) return info.Env().Undefined();
+  return number(info, static_cast<double>(server->token().nonce));
 }
 
 Napi::Value last_syscall(const Napi::CallbackInfo& info) {

@@ -74,9 +74,11 @@ void end_attachment(void* data) {
   let_go(a);
 }
 
-// nullptr: closed, if some view still keeps its memory, or never there.
-std::shared_ptr<SharedServer> find_running(std::uint32_t id, std::uint32_t nonce) {
-  auto server = SharedServer::find(id, nonce);
+// By a token in the first two arguments. nullptr: closed, if some view still keeps its memory, or
+// never there.
+std::shared_ptr<SharedServer> find_running(const Napi::CallbackInfo& info) {
+  const auto nonce = static_cast<std::uint64_t>(info[1].As<Napi::Number>().Int64Value());
+  auto server = SharedServer::find({u32(info[0]), nonce});
   if (server == nullptr || server->pipeline.core.stopping.load(std::memory_order_seq_cst))
     return nullptr;
   return server;
@@ -98,7 +100,7 @@ void wait_for_predecessor(Consumer& consumer) {
 // another consumer is attached or memory is short.
 Napi::Value attach(const Napi::CallbackInfo& info) {
   Environment& env = environment(info);
-  auto server = find_running(u32(info[0]), u32(info[1]));
+  auto server = find_running(info);
   if (server == nullptr) return info.Env().Undefined();
   const std::uint32_t worker = u32(info[2]);
   auto a = std::make_unique<Attachment>(server);
@@ -154,7 +156,7 @@ Napi::Value begin(const Napi::CallbackInfo& info) {
 
 Napi::Value publisher(const Napi::CallbackInfo& info) {
   Environment& env = environment(info);
-  auto server = find_running(u32(info[0]), u32(info[1]));
+  auto server = find_running(info);
   if (server == nullptr) return info.Env().Undefined();
   auto a = std::make_unique<Attachment>(server);
   a->env = info.Env();

@@ -98,7 +98,7 @@ describe('publish and subscribe refuse', () => {
     other.close();
     expect((await failure(() => Publisher.attach(token))).code).toBe('ERR_SHARED_GONE');
     expect((await failure(() => Publisher.attach({ kind: 'queue', id: 1 } as never))).code).toBe(
-      'ERR_INVALID_ARG_TYPE',
+      'ERR_INVALID_ARG_VALUE',
     );
     expect((await failure(() => Publisher.attach({ ...token, nonce: 0 } as never))).code).toBe('ERR_SHARED_GONE');
   });
