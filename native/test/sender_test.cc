@@ -12,6 +12,11 @@
 namespace millrace {
 namespace {
 
+template <class Pipeline>
+PublishedFigures::Counts published(const Pipeline& p) {
+  return p.core.counters.published.counts();
+}
+
 // One worker that does nothing by itself: the tests write.
 class SenderTest : public ::testing::Test {
  protected:
@@ -129,7 +134,7 @@ TEST_F(SenderAfterReuse, Hazard12_OperationsOfTheLastConnectionDoNotReachTheNewO
   p_.workers[0].consumer().flush();
   p_.settle();
   EXPECT_EQ(p_.core.counters.operations_stale.load(), 3u);
-  EXPECT_EQ(p_.core.counters.published_offered.load(), 0u);
+  EXPECT_EQ(published(p_).offered, 0u);
   write(p_, fresh_, "for the second");
   EXPECT_EQ(second_.receive(14), "for the second");
   EXPECT_FALSE(second_.at_end());
@@ -431,7 +436,6 @@ class PublishTest : public SenderTest {
 
   // Hazard 22; in flight is what stands in the chains, counted one by one.
   static void expect_conserved(HandDrivenPipeline& p) {
-    const PipelineCounters& c = p.core.counters;
     std::uint64_t in_flight = 0;
     for (std::uint32_t fd = 0; fd < p.core.table.descriptors(); ++fd) {
       Connection* connection = p.core.table.pin_current(fd);
@@ -442,11 +446,13 @@ class PublishTest : public SenderTest {
       }
       p.core.table.unpin(*connection);
     }
-    ASSERT_EQ(c.published_in_flight.load(), in_flight);
-    ASSERT_EQ(c.published_offered.load(),
-              c.published_delivered.load() + c.published_conflated.load() +
-                  c.published_oldest.load() + c.published_slow.load() + c.published_closed.load() +
-                  c.published_memory.load() + in_flight);
+    ASSERT_EQ(published(p).of[PublishedFigures::kWaiting], in_flight);
+    ASSERT_EQ(published(p).offered, published(p).of[PublishedFigures::kDelivered] +
+                                        published(p).of[PublishedFigures::kConflated] +
+                                        published(p).of[PublishedFigures::kOldest] +
+                                        published(p).of[PublishedFigures::kSlow] +
+                                        published(p).of[PublishedFigures::kClosed] +
+                                        published(p).of[PublishedFigures::kMemory] + in_flight);
   }
 
   static PipelineOptions with(SlowConsumer policy) {
@@ -508,7 +514,7 @@ TEST_F(PublishTest, ReachesSubscribersInOrder) {
   EXPECT_EQ(exact.receive(6), "onetwo");
   EXPECT_EQ(pattern.receive(6), "onetwo");
   EXPECT_EQ(both.receive(12), "oneonetwotwo") << "once for each subscription, as in Redis";
-  EXPECT_EQ(p.core.counters.published_delivered.load(), 8u);
+  EXPECT_EQ(published(p).of[PublishedFigures::kDelivered], 8u);
 }
 
 TEST_F(PublishTest, LeavesThePublisherOut) {
@@ -577,7 +583,7 @@ TEST_F(PublishTest, PauseClosesASlowSubscriberAtItsLimit) {
   }
   p.settle();
   EXPECT_TRUE(p.is_gone(key));
-  EXPECT_EQ(p.core.counters.published_slow.load(), 1u);
+  EXPECT_EQ(published(p).of[PublishedFigures::kSlow], 1u);
   EXPECT_EQ(p.core.store.held_bytes(), 0u) << "the topic is gone with its subscriber";
   publish(p, "nobody is there");
 }
@@ -595,7 +601,7 @@ TEST_F(PublishTest, DisconnectClosesASlowSubscriberAtTheHighWaterMark) {
     publish(p, message(count));
     ASSERT_EQ(good.receive(1000), message(count));
   }
-  EXPECT_EQ(p.core.counters.published_slow.load(), 1u);
+  EXPECT_EQ(published(p).of[PublishedFigures::kSlow], 1u);
   p.settle();
   EXPECT_TRUE(p.is_gone(key));
   EXPECT_EQ(p.close_reason(key), CloseReason::kSlowConsumer);
@@ -612,15 +618,15 @@ TEST_F(PublishTest, DropOldestKeepsTheNewestWithinTheLimit) {
     const Connection& c = record(p, key);
     ASSERT_LE(c.backlog_bytes.load() + c.send.published_bytes, options().max_write_bytes);
   }
-  const std::uint64_t dropped = p.core.counters.published_oldest.load();
+  const std::uint64_t dropped = published(p).of[PublishedFigures::kOldest];
   EXPECT_GT(dropped, 500u);
   EXPECT_LE(p.core.store.held_bytes(), options().max_write_bytes + (64 << 10));
   const std::vector<int> found = numbers(read_all(p, client, key));
   EXPECT_EQ(found.size(), kMessages - dropped);
   EXPECT_TRUE(std::is_sorted(found.begin(), found.end()));
   EXPECT_EQ(found.back(), kMessages - 1);
-  EXPECT_EQ(p.core.counters.published_delivered.load(), found.size());
-  EXPECT_EQ(p.core.counters.published_in_flight.load(), 0u);
+  EXPECT_EQ(published(p).of[PublishedFigures::kDelivered], found.size());
+  EXPECT_EQ(published(p).of[PublishedFigures::kWaiting], 0u);
 }
 
 TEST_F(PublishTest, Hazard16_ConflateKeepsTheNewestOfEachKeyInThePlaceOfTheOldest) {
@@ -631,13 +637,14 @@ TEST_F(PublishTest, Hazard16_ConflateKeepsTheNewestOfEachKeyInThePlaceOfTheOldes
   constexpr int kKeys = 5;
   constexpr int kMessages = 1000;
   for (int i = 0; i < kMessages; ++i) publish(p, message(i), static_cast<std::uint64_t>(i % kKeys));
-  const PipelineCounters& c = p.core.counters;
-  EXPECT_EQ(c.published_in_flight.load(), static_cast<std::uint64_t>(kKeys));
-  EXPECT_GT(c.published_conflated.load(), 900u);
+  EXPECT_EQ(published(p).of[PublishedFigures::kWaiting], static_cast<std::uint64_t>(kKeys));
+  EXPECT_GT(published(p).of[PublishedFigures::kConflated], 900u);
   EXPECT_LE(record(p, key).send.published_bytes, kKeys * 2048u);
   const std::vector<int> found = numbers(read_all(p, client, key));
-  EXPECT_EQ(found.size(), c.published_delivered.load());
-  EXPECT_EQ(c.published_delivered.load() + c.published_conflated.load(), kMessages + 0u);
+  EXPECT_EQ(found.size(), published(p).of[PublishedFigures::kDelivered]);
+  EXPECT_EQ(
+      published(p).of[PublishedFigures::kDelivered] + published(p).of[PublishedFigures::kConflated],
+      kMessages + 0u);
   // The last of each key, each at the place of the first that waited.
   ASSERT_GE(found.size(), 5u);
   for (int i = 0; i < kKeys; ++i)
@@ -651,7 +658,6 @@ TEST_F(PublishTest, Hazard17_ConflateLosesNoMessageOfNoKeyButEndsTheSubscriber) 
   LoopbackClient good;
   const ConnectionKey key = subscriber(p, slow, true);
   subscriber(p, good, false);
-  const PipelineCounters& c = p.core.counters;
   int count = 0;
   for (; p.closed(CloseReason::kSlowConsumer) == 0; ++count) {
     const Connection& r = record(p, key);
@@ -659,9 +665,9 @@ TEST_F(PublishTest, Hazard17_ConflateLosesNoMessageOfNoKeyButEndsTheSubscriber) 
     publish(p, message(count), PublishedQueue::kNoKey);
     ASSERT_EQ(good.receive(1000), message(count));
   }
-  EXPECT_EQ(c.published_slow.load(), 1u);
-  EXPECT_EQ(c.published_oldest.load(), 0u);
-  EXPECT_EQ(c.published_conflated.load(), 0u);
+  EXPECT_EQ(published(p).of[PublishedFigures::kSlow], 1u);
+  EXPECT_EQ(published(p).of[PublishedFigures::kOldest], 0u);
+  EXPECT_EQ(published(p).of[PublishedFigures::kConflated], 0u);
   p.settle();
   EXPECT_TRUE(p.is_gone(key));
   EXPECT_EQ(p.close_reason(key), CloseReason::kSlowConsumer);
@@ -673,10 +679,9 @@ TEST_F(PublishTest, Hazard17_ConflateKeepsTheOrderOfMessagesOfNoKey) {
   quiet(p);
   LoopbackClient client;
   const ConnectionKey key = subscriber(p, client, true);
-  const PipelineCounters& c = p.core.counters;
   int count = 0;
   // Each second message is of one key.
-  for (; c.published_conflated.load() < 5; ++count) {
+  for (; published(p).of[PublishedFigures::kConflated] < 5; ++count) {
     publish(p, message(count), count % 2 == 0 ? 7 : PublishedQueue::kNoKey);
   }
   std::vector<int> odd;
@@ -716,11 +721,11 @@ TEST_F(PublishTest, MessagesInFlightOfAConnectionThatClosesAreCounted) {
   LoopbackClient client;
   const ConnectionKey key = subscriber(p, client, true);
   for (int i = 0; i < 100; ++i) publish(p, message(i));
-  const std::uint64_t in_flight = p.core.counters.published_in_flight.load();
+  const std::uint64_t in_flight = published(p).of[PublishedFigures::kWaiting];
   ASSERT_GT(in_flight, 0u);
   client.reset();
   p.run_until([&] { return p.is_gone(key); });
-  EXPECT_EQ(p.core.counters.published_closed.load(), in_flight);
+  EXPECT_EQ(published(p).of[PublishedFigures::kClosed], in_flight);
   expect_conserved(p);
   EXPECT_EQ(bytes_in_use(p), 0u);
 }
@@ -737,7 +742,7 @@ TEST_F(PublishTest, LackOfMemoryIsCounted) {
     for (std::uint32_t b; (b = p.core.store.allocate(size)) != kNoBlock;) taken.push_back(b);
   }
   for (int n = 0; n < 100; ++n) publish(p, message(i++));
-  EXPECT_GT(p.core.counters.published_memory.load(), 0u);
+  EXPECT_GT(published(p).of[PublishedFigures::kMemory], 0u);
   for (const std::uint32_t block : taken) p.core.store.release(block);
 }
 

@@ -35,14 +35,14 @@ Napi::Value stats(const Napi::CallbackInfo& info) {
   get(n.bytes_read);
   get(n.bytes_written);
   get(n.operations_stale);
-  get(n.published_offered);
-  get(n.published_delivered);
-  get(n.published_conflated);
-  get(n.published_oldest);
-  get(n.published_slow);
-  get(n.published_closed);
-  get(n.published_memory);
-  get(n.published_in_flight);
+  const PublishedFigures::Counts published = n.published.counts();
+  put(published.offered);
+  for (const auto outcome :
+       {PublishedFigures::kDelivered, PublishedFigures::kConflated, PublishedFigures::kOldest,
+        PublishedFigures::kSlow, PublishedFigures::kClosed, PublishedFigures::kMemory,
+        PublishedFigures::kWaiting}) {
+    put(published.of[outcome]);
+  }
   get(n.read_paused_ns);
   put(core.receive_queue.capacity());
   put(core.receive_queue.depth());

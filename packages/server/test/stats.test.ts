@@ -77,7 +77,7 @@ describe('stats()', () => {
     }
   });
 
-  test('hazard 22: conservation: every look at a busy server balances, and what was published when it is quiet', async () => {
+  test('hazard 22: conservation: every look at a busy server balances', async () => {
     const { server, connectMany } = await serve({
       framing: lines(),
       workers: 2,
@@ -90,7 +90,8 @@ describe('stats()', () => {
     clients.forEach((client, i) => i % 2 === 0 && client.stopReading());
     let looks = 0;
     let inFlightSeen = 0;
-    const look = (): number => {
+    let waitingSeen = 0;
+    const look = (): void => {
       const { messages, published }: ServerStats = server.stats();
       const sum = (counts: Readonly<Record<string, number>>): number =>
         Object.values(counts).reduce((a, b) => a + b, 0);
@@ -98,9 +99,9 @@ describe('stats()', () => {
       expect({ received }).toEqual({ received: handled + failed + sum(dropped) + inFlight });
       if (inFlight > 0) inFlightSeen++;
       looks++;
-      return (
-        published.delivered + published.conflated + sum(published.dropped) + published.inFlight - published.offered
-      );
+      const { offered, delivered, conflated } = published;
+      expect({ offered }).toEqual({ offered: delivered + conflated + sum(published.dropped) + published.inFlight });
+      if (published.inFlight > 0) waitingSeen++;
     };
     for (let round = 0; round < 200; round++) {
       for (const client of clients) client.write(`publish room ${'x'.repeat(500)}\n`.repeat(5));
@@ -117,9 +118,9 @@ describe('stats()', () => {
       look();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    await until(() => server.stats().queues.send.depth === 0 && server.stats().messages.inFlight === 0 && look() === 0);
     expect(looks).toBeGreaterThan(600);
     expect(inFlightSeen).toBeGreaterThan(0);
+    expect(waitingSeen).toBeGreaterThan(0);
     expect(server.stats().published.dropped.oldest).toBeGreaterThan(0);
   });
 });

@@ -21,6 +21,8 @@ class Output {
  public:
   static constexpr int kMaxRun = 64;
   static constexpr std::uint32_t kBacklogBlockBytes = 32 * 1024;
+  // Of one connection before the next one's turn.
+  static constexpr std::uint32_t kWriteBudgetBytes = 256 * 1024;
 
   explicit Output(PipelineCore& core) : core_(core) {}
 
@@ -92,9 +94,9 @@ class Output {
     return true;
   }
 
-  // Sends backlog, then published messages. False: the connection is gone or the socket is full.
-  bool flush(Connection& c, bool& more) {
-    std::uint32_t budget = kWriteBudgetBytes;
+  // Sends backlog, and takes what has left off the budget. False: some is left, as the budget is
+  // spent, the socket is full or the connection gone.
+  bool flush(Connection& c, std::uint32_t& budget) {
     while (backlog(c) != 0) {
       iovec run[kMaxRun];
       int parts = 0;
@@ -111,18 +113,13 @@ class Output {
       if (sent <= 0) return false;
       credit(c, static_cast<std::uint32_t>(sent));
       consume(c, static_cast<std::uint32_t>(sent));
-      if (static_cast<std::uint32_t>(sent) >= budget) {
-        if (backlog(c) != 0) more = true;
-        return backlog(c) == 0;
-      }
-      budget -= static_cast<std::uint32_t>(sent);
+      budget -= std::min(budget, static_cast<std::uint32_t>(sent));
+      if (budget == 0) return backlog(c) == 0;
     }
     return true;
   }
 
  private:
-  static constexpr std::uint32_t kWriteBudgetBytes = 256 * 1024;
-
   static ssize_t send_once(int fd, iovec* run, int parts) {
     constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
     if (parts == 1) return ::send(fd, run->iov_base, run->iov_len, kFlags);

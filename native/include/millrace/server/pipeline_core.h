@@ -39,7 +39,7 @@ class PipelineCore : public ConnectionTable::Releaser {
         framing(options.framing),
         table(options.descriptors, options.max_connections, *this),
         topics(options.max_subscriptions, store),
-        published(this->options, counters, store),  // the argument may be a temporary
+        published(this->options, counters.published, store),  // the argument may be a temporary
         addresses(options.max_per_address, options.max_connections),
         receive_queue(options.descriptors, receiver_parker),
         send_queue(options.descriptors, sender_parker),

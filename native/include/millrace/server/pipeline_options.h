@@ -7,6 +7,7 @@
 #include "millrace/base/cache_line.h"
 #include "millrace/framing/framing_options.h"
 #include "millrace/server/close_reason.h"
+#include "millrace/server/published_figures.h"
 
 namespace millrace {
 
@@ -49,14 +50,7 @@ struct PipelineCounters {
   // sender
   alignas(kCacheLineBytes) Counter bytes_written{0};
   Counter operations_stale{0};  // operations on connections that were gone
-  Counter published_offered{0};
-  Counter published_delivered{0};
-  Counter published_conflated{0};
-  Counter published_oldest{0};
-  Counter published_slow{0};
-  Counter published_closed{0};
-  Counter published_memory{0};
-  Counter published_in_flight{0};
+  PublishedFigures published;
 };
 
 inline void count(PipelineCounters::Counter& counter, std::uint64_t n = 1) {

@@ -27,8 +27,8 @@ class PublishedQueue {
 
   enum class PushResult : std::uint8_t { kDone, kTooSlow, kNoMemory };
 
-  PublishedQueue(const PipelineOptions& options, PipelineCounters& counters, BlockStore& store)
-      : options_(options), counters_(counters), store_(store) {}
+  PublishedQueue(const PipelineOptions& options, PublishedFigures& figures, BlockStore& store)
+      : options_(options), figures_(figures), store_(store) {}
 
   // kDone: the message waits, or was dropped by `drop-oldest` for lack of memory. Else, with
   // `conflate` alone, it was refused and is counted; the subscriber would miss it.
@@ -39,12 +39,12 @@ class PublishedQueue {
     const std::uint32_t same = conflates && key != kNoKey ? find(c, key, previous) : kNoBlock;
     const std::uint32_t block = store_.allocate_held(kHeader + size);
     if (block == kNoBlock) {
-      count(counters_.published_memory);
+      figures_.offer(PublishedFigures::kMemory);
       return conflates ? PushResult::kNoMemory : PushResult::kDone;
     }
     if (conflates && !fits(c, block, same)) {
       store_.release_held(block);
-      count(counters_.published_slow);
+      figures_.offer(PublishedFigures::kSlow);
       return PushResult::kTooSlow;
     }
     const std::uint32_t header[4] = {size, static_cast<std::uint32_t>(key),
@@ -52,9 +52,10 @@ class PublishedQueue {
     std::memcpy(store_.data(block), header, kHeader);
     std::memcpy(store_.data(block) + kHeader, payload, size);
     charge(c, block);
+    figures_.offer(PublishedFigures::kWaiting);
     if (same != kNoBlock) {
       replace(c, previous, same, block);
-      count(counters_.published_conflated);
+      figures_.settle(PublishedFigures::kConflated);
     } else {
       if (c.send.published_tail == kNoBlock) {
         c.send.published_head = block;
@@ -62,13 +63,12 @@ class PublishedQueue {
         store_.set_next(c.send.published_tail, block);
       }
       c.send.published_tail = block;
-      count(counters_.published_in_flight);
     }
     while (options_.max_write_bytes != 0 && c.send.published_head != kNoBlock &&
            c.backlog_bytes.load(std::memory_order_relaxed) + c.send.published_bytes >
                options_.max_write_bytes) {
       remove_front(c);
-      count(counters_.published_oldest);
+      figures_.settle(PublishedFigures::kOldest);
     }
     return PushResult::kDone;
   }
@@ -84,13 +84,13 @@ class PublishedQueue {
   // The front has been handed on, or could not be (`lost`).
   void pop(Connection& c, bool lost) {
     remove_front(c);
-    if (lost) count(counters_.published_memory);
+    figures_.settle(lost ? PublishedFigures::kMemory : PublishedFigures::kDelivered);
   }
 
   void drop(Connection& c) {
     while (c.send.published_head != kNoBlock) {
       remove_front(c);
-      count(counters_.published_closed);
+      figures_.settle(PublishedFigures::kClosed);
     }
   }
 
@@ -134,7 +134,6 @@ class PublishedQueue {
     const std::uint32_t block = c.send.published_head;
     c.send.published_head = store_.next(block);
     if (c.send.published_head == kNoBlock) c.send.published_tail = kNoBlock;
-    counters_.published_in_flight.fetch_sub(1, std::memory_order_relaxed);
     discharge(c, block);
   }
 
@@ -147,7 +146,7 @@ class PublishedQueue {
   }
 
   const PipelineOptions& options_;
-  PipelineCounters& counters_;
+  PublishedFigures& figures_;
   BlockStore& store_;
 };
 

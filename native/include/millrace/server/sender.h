@@ -224,22 +224,23 @@ class Sender {
       core_.drop_output(c);
       return false;
     }
-    more_ = false;
-    bool flushed = output_.flush(c, more_);
-    while (flushed && c.send.published_head != kNoBlock && !core_.table.closing(c)) {
+    std::uint32_t budget = Output::kWriteBudgetBytes;
+    bool flushed = output_.flush(c, budget);
+    while (flushed && budget != 0 && c.send.published_head != kNoBlock && !core_.table.closing(c)) {
       if (!append_published(c)) core_.close(c, CloseReason::kOverload);
-      flushed = output_.flush(c, more_);
+      flushed = output_.flush(c, budget);
     }
     if (core_.table.closing(c)) {
       core_.drop_output(c);
       return false;
     }
-    if (!flushed && !more_) {
+    const bool more = budget == 0 && (output_.backlog(c) != 0 || c.send.published_head != kNoBlock);
+    if (!flushed && !more) {
       if (wait_for_edge(c)) return true;
     }
     watermarks(c);
     if (flushed && output_.backlog(c) == 0 && c.send.ending && !c.send.ended) finish_end(c);
-    return more_;
+    return more;
   }
 
   // The edge may have come between the full socket and this announcement: try once more after it.
@@ -248,7 +249,8 @@ class Sender {
     c.send.waiting = true;
     core_.table.slot(c.key.fd).blocked.exchange(true, std::memory_order_seq_cst);
     const std::uint32_t before = output_.backlog(c);
-    output_.flush(c, more_);
+    std::uint32_t budget = Output::kWriteBudgetBytes;
+    output_.flush(c, budget);
     if (core_.table.closing(c) || output_.backlog(c) == before) return false;
     c.send.waiting = false;
     core_.table.slot(c.key.fd).blocked.exchange(false, std::memory_order_seq_cst);
@@ -330,10 +332,9 @@ class Sender {
     const std::string_view name(reinterpret_cast<const char*>(topic), header.topic_bytes);
     const std::uint64_t key = (static_cast<std::uint64_t>(header.key_high) << 32) | header.key_low;
     for (const ConnectionKey to : core_.topics.match(name, {operation.fd, operation.sequence})) {
-      count(core_.counters.published_offered);
       Connection* c = core_.table.pin(to);
       if (c == nullptr || c->send.ending) {
-        count(core_.counters.published_closed);
+        core_.counters.published.offer(PublishedFigures::kClosed);
       } else {
         deliver(*c, payload, header.payload_bytes, key);
       }
@@ -343,24 +344,26 @@ class Sender {
 
   void deliver(Connection& c, const std::uint8_t* bytes, std::uint32_t size, std::uint64_t key) {
     const PipelineOptions& options = core_.options;
+    PublishedFigures& figures = core_.counters.published;
     relieve(c, size);
     const std::uint32_t waiting = output_.backlog(c) + c.send.published_bytes;
     const bool slow = c.send.waiting && waiting + size > options.high_water_bytes;
     if (c.send.published_head == kNoBlock &&
         (!slow || options.slow_consumer == SlowConsumer::kPause)) {
       if (options.max_write_bytes != 0 && waiting + size > options.max_write_bytes) {
-        count(core_.counters.published_slow);
+        figures.offer(PublishedFigures::kSlow);
         core_.close(c, CloseReason::kSlowConsumer);
       } else if (append_message(c, bytes, size)) {
+        figures.offer(PublishedFigures::kDelivered);
         mark_dirty(c);
       } else {
-        count(core_.counters.published_memory);
+        figures.offer(PublishedFigures::kMemory);
         core_.close(c, CloseReason::kOverload);
       }
       return;
     }
     if (options.slow_consumer == SlowConsumer::kDisconnect) {
-      count(core_.counters.published_slow);
+      figures.offer(PublishedFigures::kSlow);
       core_.close(c, CloseReason::kSlowConsumer);
       return;
     }
@@ -379,7 +382,6 @@ class Sender {
 
   bool append_message(Connection& c, const std::uint8_t* bytes, std::uint32_t size) {
     if (!output_.append(c, bytes, size)) return false;
-    count(core_.counters.published_delivered);
     // Not a worker's bytes: its account of what has left must not move when these do.
     core_.sent[c.key.fd].fetch_sub(size, std::memory_order_relaxed);
     return true;
@@ -400,7 +402,6 @@ class Sender {
   PipelineCore& core_;
   Output output_;
   std::uint32_t dirty_ = 0;
-  bool more_ = false;
   std::uint64_t now_ms_ = 0;
 };
 
