@@ -149,7 +149,7 @@ class StagedPipeline final : public StopAtExit {
     for (std::uint32_t i = 0; i < outboxes; ++i) calls += core.outboxes[i].depth();
     std::uint32_t messages = 0;
     for (const auto& inbox : core.inboxes) messages += inbox->depth();
-    return calls * kCallUs + messages;
+    return calls * kCallUs + messages / kMessagesAUs;
   }
 
   void end_threads() {
@@ -172,9 +172,10 @@ class StagedPipeline final : public StopAtExit {
     }
   }
 
-  static constexpr std::uint32_t kCallUs = 4;
+  static constexpr std::uint32_t kCallUs = 8;
+  static constexpr std::uint32_t kMessagesAUs = 16;
   static constexpr std::uint32_t kShortestNapUs = 20;
-  static constexpr std::uint32_t kLongestNapUs = 200;
+  static constexpr std::uint32_t kLongestNapUs = 400;
   static constexpr std::uint64_t kLongestSleepMs = 3'600'000;
 
   EventLoop event_loop_;
