@@ -245,7 +245,10 @@ struct Call {
 
 // --- Producers ---
 
-// push(bytes): PushResult or kNotBytes. The key lies in the handle's key cell.
+using PushFunction = PushResult (Feed::*)(const void*, std::uint32_t, const FeedKey&);
+
+// push(bytes), pushAgain(bytes): PushResult or kNotBytes. The key lies in the handle's key cell.
+template <PushFunction kPush>
 napi_value push(napi_env env, napi_callback_info info) {
   const Call<1> call(env, info);
   Handle& handle = *call.handle;
@@ -264,7 +267,7 @@ napi_value push(napi_env env, napi_callback_info info) {
   handle.room_ticket = handle.feed->room_ticket();
   PushResult result = PushResult::kTooLarge;
   if (length <= handle.feed->options().max_message_bytes) {
-    result = handle.feed->push(data, static_cast<std::uint32_t>(length), key);
+    result = (*handle.feed.*kPush)(data, static_cast<std::uint32_t>(length), key);
   }
   return small_number(env, static_cast<std::int32_t>(result));
 }
@@ -282,6 +285,27 @@ napi_value wait_for_room(napi_env env, napi_callback_info info) {
 napi_value give_up(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
   if (call.live()) call.feed().give_up();
+  return nullptr;
+}
+
+// noteWait(ms): a push that had to wait has come to its end, so long after it began.
+napi_value note_wait(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  if (!call.live()) return nullptr;
+  const double took_ns = call.f64(0) * static_cast<double>(kNanosPerMilli);
+  call.feed().note_wait(monotonic_ns() - static_cast<std::int64_t>(took_ns));
+  return nullptr;
+}
+
+// slowPushes(out: Float64Array): how many there were, nanoseconds that the latest took.
+napi_value slow_pushes(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  if (!call.live()) return nullptr;
+  auto* const out = call.elements<double>(0, napi_float64_array, 2);
+  if (out == nullptr) return nullptr;
+  const PushTimes::Slow slow = call.feed().slow_pushes();
+  out[0] = static_cast<double>(slow.count);
+  out[1] = static_cast<double>(slow.latest_ns);
   return nullptr;
 }
 
@@ -497,6 +521,9 @@ napi_value stats(napi_env env, napi_callback_info info) {
       {"p50", static_cast<double>(stats.latency_p50_ns)},
       {"p99", static_cast<double>(stats.latency_p99_ns)},
       {"max", static_cast<double>(stats.latency_max_ns)},
+      {"pushP50", static_cast<double>(stats.push_p50_ns)},
+      {"pushP99", static_cast<double>(stats.push_p99_ns)},
+      {"pushMax", static_cast<double>(stats.push_max_ns)},
   };
   napi_value result = nullptr;
   napi_create_object(env, &result);
@@ -533,9 +560,12 @@ constexpr struct {
   const char* name;
   napi_callback function;
 } kMethods[] = {
-    {"push", push},
+    {"push", push<&Feed::push>},
+    {"pushAgain", push<&Feed::push_again>},
     {"waitForRoom", wait_for_room},
     {"giveUp", give_up},
+    {"noteWait", note_wait},
+    {"slowPushes", slow_pushes},
     {"waitsForItself", waits_for_itself},
     {"openDoorbell", open_doorbell},
     {"closeDoorbell", close_doorbell},
@@ -614,6 +644,8 @@ napi_value create(napi_env env, napi_callback_info info) {
   options.key = static_cast<FeedKeyKind>(get_number(env, given, "key"));
   options.overflow = static_cast<FeedOverflow>(get_number(env, given, "overflow"));
   options.block_timeout_ms = static_cast<std::int64_t>(get_number(env, given, "blockTimeoutMs"));
+  options.warn_push_after_ns =
+      static_cast<std::int64_t>(get_number(env, given, "warnPushAfterUs") * 1e3);
   auto feed = std::make_shared<Feed>();
   if (const SystemError error = feed->open(options)) return fail(env, error);
   return wrap(env, SharedFeed::make(std::move(feed)));

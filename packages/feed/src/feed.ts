@@ -9,13 +9,12 @@ import { type MemoryPlan, planOf, statsOf } from './figures.js';
 import { keyWriter, type KeyWriter } from './keys.js';
 import { addon, type NativeFeed, Push } from './native.js';
 import { checkOptions, keyKinds } from './options.js';
+import { pushWhenRoom } from './push-when-room.js';
+import { PushWatch } from './push-watch.js';
 import { Reports } from './reports.js';
 import { attachToken, tokenOf } from './token.js';
 import type { FeedBatch, FeedEvents, FeedKey, FeedKeyKind, FeedOptions, FeedStats, SharedToken } from './types.js';
 import type { GroupOptions } from './worker-group.js';
-
-/** A native call is never interrupted: a thread that waits comes back so often, and can then be terminated. */
-const WAIT_SLICE_MS = 50;
 
 class Attached {
   constructor(readonly native: NativeFeed) {}
@@ -40,6 +39,9 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
   readonly #writeKey: KeyWriter;
   readonly #waits: EmptyWaits;
   readonly #consumers: Consumers<K>;
+  readonly #pushWatch: PushWatch;
+  // Who replaces the workers that are to make room may be this thread.
+  readonly #whileBlocked = (): void => this.#consumers.checkWhileBlocked();
   #closing: Promise<void> | undefined;
   #last: { stats: FeedStats; plan: MemoryPlan } | undefined; // once this handle is let go of
 
@@ -56,10 +58,13 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
     this.#writeKey = keyWriter(kind, this.#native.keyCell);
     const doorbell = new Doorbell(this.#native, () => {
       this.#consumers.ring();
+      this.#pushWatch.check();
       this.#checkEnd();
     });
     this.#waits = new EmptyWaits(this.#native, doorbell);
-    this.#consumers = new Consumers(this.#native, doorbell, new Reports(this), () => this.#checkEnd());
+    const reports = new Reports(this);
+    this.#consumers = new Consumers(this.#native, doorbell, reports, () => this.#checkEnd());
+    this.#pushWatch = new PushWatch(this.#native, doorbell, reports, this);
   }
 
   /**
@@ -89,28 +94,11 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
   }
 
   #pushed(result: Push, bytes: Uint8Array): boolean {
-    if (result === Push.Full) return this.#pushWhenRoom(bytes);
+    if (result === Push.Full) return this.#pushed(pushWhenRoom(this.#native, bytes, this.#whileBlocked), bytes);
     if (result === Push.Closed) throw errors.closed();
     if (result === Push.TooLarge) throw errors.tooLarge(bytes.byteLength, this.#native.maxMessageBytes);
     if (result === Push.NotBytes) checkBytes('bytes', bytes);
     return result === Push.Accepted;
-  }
-
-  #pushWhenRoom(bytes: Uint8Array): boolean {
-    const { blockTimeoutMs } = this.#native;
-    const deadline = blockTimeoutMs < 0 ? Infinity : performance.now() + blockTimeoutMs;
-    for (let result: Push = Push.Full; ; result = this.#native.push(bytes)) {
-      if (result !== Push.Full) return this.#pushed(result, bytes);
-      const leftMs = deadline - performance.now();
-      if (leftMs <= 0) {
-        this.#native.giveUp();
-        return false;
-      }
-      if (this.#native.waitsForItself()) throw errors.deadlock();
-      this.#native.waitForRoom(Math.min(leftMs, WAIT_SLICE_MS));
-      // Who replaces the workers that are to make room may be this thread.
-      this.#consumers.checkWhileBlocked();
-    }
   }
 
   /** For native producers: what `millrace_feed_open` of `<millrace/feed.h>` takes. Valid while a thread holds the feed. */
@@ -211,6 +199,7 @@ export class Feed<const K extends FeedKeyKind = undefined> extends EventEmitter<
   #letGo(): void {
     if (this.#last !== undefined) return;
     this.#waits.cancel();
+    this.#pushWatch.end();
     this.#last = { stats: statsOf(this.#native), plan: planOf(this.#native) };
     this.#native.detach();
   }

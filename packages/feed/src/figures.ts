@@ -7,7 +7,22 @@ export interface MemoryPlan {
 }
 
 export function statsOf(native: NativeFeed): FeedStats {
-  const { newest, oldest, sampled, timeout, closed, waiting, leased, p50, p99, max, ...counts } = native.stats();
+  const {
+    newest,
+    oldest,
+    sampled,
+    timeout,
+    closed,
+    waiting,
+    leased,
+    p50,
+    p99,
+    max,
+    pushP50,
+    pushP99,
+    pushMax,
+    ...counts
+  } = native.stats();
   return {
     offered: counts.offered,
     accepted: counts.accepted,
@@ -19,6 +34,7 @@ export function statsOf(native: NativeFeed): FeedStats {
     depth: waiting,
     highWater: counts.highWater,
     latencyNs: { p50, p99, max },
+    pushNs: { p50: pushP50, p99: pushP99, max: pushMax },
   };
 }
 

@@ -11,6 +11,7 @@ export type {
   FeedKeyKind,
   FeedOptions,
   FeedStats,
+  PushReport,
   SharedToken,
   WorkerOptions,
   WorkerReport,

@@ -44,6 +44,7 @@ export interface NativeOptions {
   key: number;
   overflow: number;
   blockTimeoutMs: number;
+  warnPushAfterUs: number;
 }
 
 export interface NativeStats {
@@ -63,6 +64,9 @@ export interface NativeStats {
   p50: number;
   p99: number;
   max: number;
+  pushP50: number;
+  pushP99: number;
+  pushMax: number;
 }
 
 /** One thread's handle on a feed. Its functions must be called on it while it is reachable. */
@@ -76,8 +80,14 @@ export interface NativeFeed {
   /** 16 bytes: the key of the next push. */
   readonly keyCell: ArrayBuffer;
   push(bytes: Uint8Array): Push;
+  /** For a message that found no room, after each wait. */
+  pushAgain(bytes: Uint8Array): Push;
   waitForRoom(milliseconds: number): void;
   giveUp(): void;
+  /** How long such a message has kept its producer, when that is over. */
+  noteWait(milliseconds: number): void;
+  /** Fills in how many pushes were slow, and the nanoseconds of the latest. */
+  slowPushes(out: Float64Array): void;
   waitsForItself(): boolean;
   /** Until it is closed, other threads may ring: then the callback is called. */
   openDoorbell(callback: () => void): void;

@@ -10,6 +10,7 @@ export const keyKinds = [undefined, 'u32', 'u64', 'ascii16'] as const;
 const PAGE_BYTES = 2 ** 16;
 const MAX_ARENA_BYTES = 2 ** 32 - PAGE_BYTES;
 const MAX_SHARED_BLOCK_BYTES = 2 ** 15;
+const WARN_PUSH_AFTER_US = 1000;
 
 export function checkOptions<K extends FeedKeyKind>(options: FeedOptions<K>): NativeOptions {
   checkObject('options', options);
@@ -29,13 +30,18 @@ export function checkOptions<K extends FeedKeyKind>(options: FeedOptions<K>): Na
       options.overflow === 'sample' ? checkInteger('options.sampleEvery', options.sampleEvery, 1, 2 ** 31) : 1,
     key: keyKinds.indexOf(key),
     overflow: overflows.indexOf(overflow),
+    warnPushAfterUs: numberOption('options.warnPushAfterUs', options.warnPushAfterUs, WARN_PUSH_AFTER_US),
     blockTimeoutMs: options.overflow === 'block' ? checkTimeout(options.blockTimeoutMs) : -1,
   };
 }
 
+function numberOption(name: string, value: number | undefined, absent: number): number {
+  return value === undefined ? absent : checkNumber(name, value, 0, 2 ** 31);
+}
+
 /** Absent: -1, for ever. */
 function checkTimeout(milliseconds: number | undefined): number {
-  return milliseconds === undefined ? -1 : checkNumber('options.blockTimeoutMs', milliseconds, 0, 2 ** 31);
+  return numberOption('options.blockTimeoutMs', milliseconds, -1);
 }
 
 /** Whole pages. A page holds blocks of one size, so by default there is one to spare for each size. */

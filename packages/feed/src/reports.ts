@@ -11,7 +11,7 @@ export class Reports {
     this.#feed = feed;
   }
 
-  emit<E extends 'warn' | 'stuck' | 'replaced' | 'error'>(event: E, ...args: FeedEvents[E]): void {
+  emit<E extends 'warn' | 'stuck' | 'replaced' | 'slowPush' | 'error'>(event: E, ...args: FeedEvents[E]): void {
     process.nextTick(() => this.#feed.emit(event, ...(args as never)));
   }
 

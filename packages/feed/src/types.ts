@@ -24,6 +24,8 @@ export type FeedKey<K extends FeedKeyKind> = K extends 'u32'
  *   size. **Default:** `capacity` × 256 B, plus a page for each block size up to the largest message.
  * - `maxKeys` – for `conflate`: keys of which a message may wait, 1 to `capacity`. **Default:** `capacity`.
  * - `key` – kind of the key that comes with each message. **Default:** none.
+ * - `warnPushAfterUs` – microseconds in `push` after which a producer has been held up too long: `slowPush` is emitted.
+ *   **Default:** 1000; 0: never.
  * - `overflow` – what `push` does when there is no room:
  *   - `block` – waits, up to `blockTimeoutMs` (**default:** for ever; 0: not at all)
  *   - `drop-newest` – refuses the message
@@ -38,6 +40,7 @@ export type FeedOptions<K extends FeedKeyKind> = {
   maxBytes?: number;
   maxKeys?: number;
   key?: K;
+  warnPushAfterUs?: number;
 } & (
   | { overflow: 'block'; blockTimeoutMs?: number }
   | { overflow: 'drop-newest' | 'drop-oldest' }
@@ -115,9 +118,24 @@ export interface FeedStats {
   readonly highWater: number;
   /** From `push` to the start of the message's batch, nanoseconds; at most 6.25 % above the truth. */
   readonly latencyNs: { readonly p50: number; readonly p99: number; readonly max: number };
+  /**
+   * What a push takes of the callback it is called in, nanoseconds, native producers included; a message refused at
+   * once is not in it. Of pushes that do not wait for room one in 64 is timed; each that does is.
+   */
+  readonly pushNs: { readonly p50: number; readonly p99: number; readonly max: number };
+}
+
+/** Producers are held up: pushes have taken longer than `warnPushAfterUs`. */
+export interface PushReport {
+  /** How long the latest of them took. */
+  readonly elapsedUs: number;
+  /** How many there were since the last report, of those that were timed. */
+  readonly pushes: number;
 }
 
 export interface FeedEvents {
+  /** Pushes take longer than `warnPushAfterUs`; at most ten times a second, by a handle that something listens on. */
+  slowPush: [PushReport];
   /** A worker has made no progress for `warnAfterMs`. */
   warn: [WorkerReport];
   /** A worker has made no progress for `stuckAfterMs` and is terminated. */

@@ -17,6 +17,7 @@ const started = `feed.consumeWith({ filename: ${compiled}, workers: 1 })`;
 
 test.each([
   ['a feed alone does not', later, ''],
+  ['a listener for slow pushes does not', `feed.on('slowPush', () => {}); ${later}`, ''],
   ['a consumer does', `feed.consume(() => {}); ${later}`, 'alive'],
   ['a consumer of an unref()ed feed does not', `feed.unref().consume(() => {}); ${later}`, ''],
   ['unref() and ref() change it', `feed.consume(() => {}); feed.unref().ref(); ${later}`, 'alive'],

@@ -10,10 +10,11 @@ namespace millrace {
 // % above the truth. Not thread-safe. 8 KiB; recording is a few instructions, a quantile reads all.
 class DelayHistogram {
  public:
-  void record(std::int64_t ns) {
+  // weight: how many times it is counted.
+  void record(std::int64_t ns, std::uint32_t weight = 1) {
     const std::uint64_t value = ns < 0 ? 0 : static_cast<std::uint64_t>(ns);
-    ++counts_[bucket(value)];
-    ++total_;
+    counts_[bucket(value)] += weight;
+    total_ += weight;
     if (value > max_) max_ = value;
   }
 

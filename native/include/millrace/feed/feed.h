@@ -20,6 +20,7 @@
 #include "millrace/feed/feed_queue.h"
 #include "millrace/feed/feed_seats.h"
 #include "millrace/feed/feed_stats.h"
+#include "millrace/feed/push_times.h"
 #include "millrace/feed/room_gate.h"
 #include "millrace/memory/slab_allocator.h"
 
@@ -72,13 +73,18 @@ class Feed {
   // The same, but waits for room up to timeout_ns (negative: for ever) if that is the policy.
   PushResult push_waiting(const void* bytes, std::uint32_t length, const FeedKey& key,
                           std::int64_t timeout_ns);
-  // To wait in slices instead: a ticket taken before a push that answered kFull, and
-  // give_up() in the end, which counts the message as dropped for lack of time.
+  // To wait in slices instead: a ticket taken before a push that answered kFull, push_again() after
+  // each wait, or give_up(), which counts the message as dropped for lack of time, and in the end
+  // note_wait(), which says when the first push began.
   std::uint32_t room_ticket() const { return room_.ticket(); }
   void wait_for_room(std::uint32_t ticket, std::int64_t timeout_ns) {
     room_.wait(ticket, timeout_ns);
   }
+  PushResult push_again(const void* bytes, std::uint32_t length, const FeedKey& key);
   void give_up();
+  void note_wait(std::int64_t began_ns) { note_push(began_ns, 1); }
+  // Pushes that took longer than warn_push_after_ns.
+  PushTimes::Slow slow_pushes() const { return push_times_.slow(); }
   // Room can only be made by consumers of this very thread.
   bool waits_for_itself(std::uint64_t thread) const;
 
@@ -151,7 +157,11 @@ class Feed {
 
   static SlabOptions slab_options(const FeedOptions& options);
 
-  PushResult admit(std::uint32_t block, std::uint32_t length, const FeedKey& key);
+  PushResult take(const void* bytes, std::uint32_t length, const FeedKey& key,
+                  std::int64_t& began_ns);
+  PushResult admit(std::uint32_t block, std::uint32_t length, const FeedKey& key,
+                   std::int64_t began_ns);
+  void note_push(std::int64_t began_ns, std::uint32_t weight);
   PushResult refuse_early();
   PushResult find_memory(const void* bytes, std::uint32_t length, const FeedKey& key,
                          std::uint32_t& block);
@@ -205,6 +215,7 @@ class Feed {
   std::atomic<bool> closing_{false};  // written under the lock
   std::atomic<std::uint32_t> empty_watchers_{0};
   RoomGate room_;
+  PushTimes push_times_;
 
   std::mutex observers_lock_;
   std::vector<std::shared_ptr<Bell>> observers_;

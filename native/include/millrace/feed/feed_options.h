@@ -31,7 +31,8 @@ struct FeedOptions {
   std::uint32_t sample_every = 0;       // kSample
   FeedKeyKind key = FeedKeyKind::kNone;
   FeedOverflow overflow = FeedOverflow::kBlock;
-  std::int64_t block_timeout_ms = -1;  // kBlock: how long a producer waits; negative: for ever
+  std::int64_t block_timeout_ms = -1;   // kBlock: how long a producer waits; negative: for ever
+  std::int64_t warn_push_after_ns = 0;  // observers are told of pushes that take longer; 0: never
 };
 
 enum class PushResult : std::uint8_t {

@@ -9,11 +9,31 @@
 namespace millrace {
 
 inline PushResult Feed::push(const void* bytes, std::uint32_t length, const FeedKey& key) {
+  std::int64_t began_ns = 0;
+  const PushResult result = take(bytes, length, key, began_ns);
+  if (began_ns != 0 && result != PushResult::kFull && PushTimes::sampled(began_ns)) [[unlikely]]
+    note_push(began_ns, PushTimes::kSampleEvery);
+  return result;
+}
+
+inline PushResult Feed::push_again(const void* bytes, std::uint32_t length, const FeedKey& key) {
+  std::int64_t unused;
+  return take(bytes, length, key, unused);
+}
+
+inline void Feed::note_push(std::int64_t began_ns, std::uint32_t weight) {
+  if (push_times_.record(began_ns, monotonic_ns(), weight)) ring_observers();
+}
+
+// began_ns: when it began, unless it was refused before anything was done.
+inline PushResult Feed::take(const void* bytes, std::uint32_t length, const FeedKey& key,
+                             std::int64_t& began_ns) {
   if (length > options_.max_message_bytes) return PushResult::kTooLarge;
   if (depth_hint_.load(std::memory_order_relaxed) >= limit_) {
     const PushResult refused = refuse_early();
     if (refused != PushResult::kAccepted) return refused;
   }
+  began_ns = monotonic_ns();
   std::uint32_t block = kNoBlock;
   if (length != 0) {
     block = slab_.allocate(length);
@@ -23,26 +43,28 @@ inline PushResult Feed::push(const void* bytes, std::uint32_t length, const Feed
     }
     std::memcpy(slab_.data(block), bytes, length);
   }
-  return admit(block, length, key);
+  return admit(block, length, key, began_ns);
 }
 
 inline PushResult Feed::push_waiting(const void* bytes, std::uint32_t length, const FeedKey& key,
                                      std::int64_t timeout_ns) {
-  const std::int64_t began = monotonic_ns();
-  for (;;) {
-    const std::uint32_t ticket = room_.ticket();
-    const PushResult result = push(bytes, length, key);
-    if (result != PushResult::kFull) return result;
-    std::int64_t left = -1;
-    if (timeout_ns >= 0) {
-      left = timeout_ns - (monotonic_ns() - began);
-      if (left <= 0) {
-        give_up();
-        return PushResult::kDropped;
-      }
+  std::uint32_t ticket = room_.ticket();
+  PushResult result = push(bytes, length, key);
+  if (result != PushResult::kFull) return result;
+  const std::int64_t began_ns = monotonic_ns();
+  while (result == PushResult::kFull) {
+    const std::int64_t left = timeout_ns - (monotonic_ns() - began_ns);
+    if (timeout_ns >= 0 && left <= 0) {
+      give_up();
+      result = PushResult::kDropped;
+    } else {
+      room_.wait(ticket, timeout_ns < 0 ? timeout_ns : left);
+      ticket = room_.ticket();
+      result = push_again(bytes, length, key);
     }
-    room_.wait(ticket, left);
   }
+  note_wait(began_ns);
+  return result;
 }
 
 inline void Feed::give_up() {
@@ -142,8 +164,9 @@ inline bool Feed::drop_oldest() {
   return true;
 }
 
-inline PushResult Feed::admit(std::uint32_t block, std::uint32_t length, const FeedKey& key) {
-  const std::int64_t received_ns = monotonic_ns() - born_ns_;
+inline PushResult Feed::admit(std::uint32_t block, std::uint32_t length, const FeedKey& key,
+                              std::int64_t began_ns) {
+  const std::int64_t received_ns = began_ns - born_ns_;
   std::uint32_t unused = kNoBlock;
   std::shared_ptr<Bell> bell;
   PushResult result = PushResult::kAccepted;

@@ -24,6 +24,7 @@ inline SystemError Feed::open(const FeedOptions& options) {
   // Leases must leave room to push into.
   lease_bytes_ = slab_.max_bytes() / 4;
   born_ns_ = monotonic_ns();
+  push_times_.set_limit(options.warn_push_after_ns);
   return {};
 }
 
@@ -258,8 +259,12 @@ inline bool Feed::empty() const {
 }
 
 inline FeedStats Feed::stats() const {
+  const PushTimes::Quantiles pushes = push_times_.quantiles();
   const std::lock_guard guard(lock_);
   FeedStats stats = books_;
+  stats.push_p50_ns = pushes.p50_ns;
+  stats.push_p99_ns = pushes.p99_ns;
+  stats.push_max_ns = pushes.max_ns;
   stats.waiting = queue_.depth();
   stats.leased = leased_;
   stats.high_water = queue_.high_water();

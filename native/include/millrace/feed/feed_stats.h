@@ -26,6 +26,10 @@ struct FeedStats {
   std::uint64_t latency_p50_ns = 0;
   std::uint64_t latency_p99_ns = 0;
   std::uint64_t latency_max_ns = 0;
+  // That a push took, as PushTimes sees it; those refused without being copied do not count.
+  std::uint64_t push_p50_ns = 0;
+  std::uint64_t push_p99_ns = 0;
+  std::uint64_t push_max_ns = 0;
 
   std::uint64_t in_flight() const { return std::uint64_t{waiting} + leased; }
   std::uint64_t settled() const {
