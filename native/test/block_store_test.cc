@@ -87,6 +87,18 @@ TEST_F(BlockStoreTest, TheGreedyLeaveRoomForSmallHolds) {
   for (const std::uint32_t block : held) store_.release_held(block);
 }
 
+TEST_F(BlockStoreTest, InputLeavesASixteenthToItsAnswers) {
+  std::vector<std::uint32_t> blocks;
+  for (std::uint32_t block; (block = store_.allocate_input(60'000)) != kNoBlock;)
+    blocks.push_back(block);
+  EXPECT_EQ(store_.exhausted(), 1u);
+  EXPECT_EQ(store_.slab().free_pages(), store_.slab().pages() / 16);
+  blocks.push_back(store_.allocate(60'000));
+  ASSERT_NE(blocks.back(), kNoBlock);
+  for (const std::uint32_t block : blocks) store_.release(block);
+  EXPECT_NE(store_.allocate_input(60'000), kNoBlock);
+}
+
 TEST_F(BlockStoreTest, ExhaustionIsCountedAndHoldsNothing) {
   std::vector<std::uint32_t> blocks;
   for (std::uint32_t block; (block = store_.allocate(60'000)) != kNoBlock;) blocks.push_back(block);

@@ -145,6 +145,9 @@ class SlabAllocator {
 
   std::byte* data(std::uint32_t offset = 0) const noexcept { return arena_.data() + offset; }
   std::size_t max_bytes() const noexcept { return arena_.max_bytes(); }
+  // Pages of no class, and all that there are; a lock is taken to read the former.
+  std::uint32_t free_pages() const noexcept { return pool_.free_pages(); }
+  std::uint32_t pages() const noexcept { return pool_.pages(); }
 
   // Empties the caches of all threads and gives all free pages back to the system. Answers the
   // bytes given back. Costs microseconds, and a madvise for each stretch of free pages.

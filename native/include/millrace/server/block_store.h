@@ -64,6 +64,16 @@ class BlockStore {
     return block;
   }
 
+  // As allocate(), for what is read from peers: it leaves a sixteenth of the arena alone, so that
+  // unhandled input may stop reading, but not take the memory that its own answers need.
+  std::uint32_t allocate_input(std::size_t bytes) {
+    if (slab_.free_pages() <= slab_.pages() / 16) {
+      exhausted_.fetch_add(1, std::memory_order_relaxed);
+      return kNoBlock;
+    }
+    return allocate(bytes);
+  }
+
   void reference(std::uint32_t block, std::uint32_t count = 1) {
     meta(block).refs.fetch_add(count, std::memory_order_relaxed);
   }

@@ -68,7 +68,7 @@ class Input {
       if (kReadBlockBytes - used_ >= kMinRoom) return true;
       core_.store.release(block_);
     }
-    block_ = core_.store.allocate(kReadBlockBytes);
+    block_ = core_.store.allocate_input(kReadBlockBytes);
     used_ = 0;
     return block_ != kNoBlock;
   }
