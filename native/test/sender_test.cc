@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <random>
 #include <string>
 #include <vector>
 
+#include "seed.h"
 #include "support/hand_driven_pipeline.h"
 #include "watchdog.h"
 
@@ -649,6 +652,35 @@ TEST_F(PublishTest, Hazard16_ConflateKeepsTheNewestOfEachKeyInThePlaceOfTheOldes
   ASSERT_GE(found.size(), 5u);
   for (int i = 0; i < kKeys; ++i)
     EXPECT_EQ(found[found.size() - 5 + i] / kKeys, kMessages / kKeys - 1);
+}
+
+// As many keys as fit, in random order: each is delivered once, in the order of the first that
+// waited, with its newest value; two subscribers that do not read do not meet in the index.
+TEST_F(PublishTest, Hazard16_ConflatesManyKeysForSeveralSubscribers) {
+  const std::uint64_t seed = test_seed();
+  SCOPED_TRACE(seed_note(seed));
+  std::mt19937_64 random(seed);
+  HandDrivenPipeline p(with(SlowConsumer::kConflate));
+  quiet(p);
+  LoopbackClient clients[2];
+  const ConnectionKey keys[2] = {subscriber(p, clients[0], true), subscriber(p, clients[1], true)};
+  constexpr int kKeys = 24;
+  std::map<int, int> last;
+  for (int i = 0; i < 4000; ++i) {
+    const int key = static_cast<int>(random() % kKeys);
+    const int number = i * kKeys + key;
+    last[key] = number;
+    publish(p, message(number), static_cast<std::uint64_t>(key));
+  }
+  EXPECT_LE(published(p).of[PublishedFigures::kWaiting], 2u * kKeys);
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<int> found = numbers(read_all(p, clients[i], keys[i]));
+    std::map<int, int> delivered;
+    for (const int number : found) delivered[number % kKeys] = number;
+    EXPECT_EQ(delivered, last);
+  }
+  EXPECT_EQ(published(p).of[PublishedFigures::kWaiting], 0u);
+  expect_conserved(p);
 }
 
 TEST_F(PublishTest, Hazard17_ConflateLosesNoMessageOfNoKeyButEndsTheSubscriber) {

@@ -26,6 +26,9 @@ void plan_memory(const PipelineOptions& o, Part&& part) {
   part("outboxes", PipelineCore::kMaxOutboxes * Outbox::bytes());
   part("timers", IdleTimers::bytes(o.max_connections));
   part("subscriptions", TopicTable::bytes(o.max_subscriptions));
+  if (o.slow_consumer == SlowConsumer::kConflate) {
+    part("conflation", PublishedQueue::bytes(o));
+  }
   part("threads", StagedPipeline::kThreads * NativeThread::kStackBytes);
   part("fixed", sizeof(SharedServer));
 }

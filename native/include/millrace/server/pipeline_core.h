@@ -53,6 +53,7 @@ class PipelineCore : public ConnectionTable::Releaser {
 
   SystemError open() {
     if (const SystemError error = store.open(options.max_bytes)) return error;
+    if (const SystemError error = published.open()) return error;
     if (const SystemError error = table.open()) return error;
     if (const SystemError error = epoll.open()) return error;
     // A queue that did not get its memory takes nothing.

@@ -7,6 +7,7 @@
 #include "millrace/server/block_store.h"
 #include "millrace/server/connection.h"
 #include "millrace/server/pipeline_options.h"
+#include "millrace/server/published_index.h"
 
 namespace millrace {
 
@@ -17,10 +18,10 @@ namespace millrace {
 // replaced, and past the bound a message is refused: no message goes but for a newer of its key.
 // Every message that goes is counted.
 //
-//   block:  0 payload bytes   4 key, low half   8 key, high half   12 unused   16 payload
+//   block:  0 payload bytes   4 unused   16 payload
 //
-// The sender's thread. Owns no memory of its own. push() with `conflate` looks through the chain,
-// but not for a message of no key.
+// The sender's thread, but for drop(). Owns, with `conflate` alone, the index of keys; a push costs
+// the same however many messages wait.
 class PublishedQueue {
  public:
   static constexpr std::uint64_t kNoKey = ~std::uint64_t{0};
@@ -30,13 +31,24 @@ class PublishedQueue {
   PublishedQueue(const PipelineOptions& options, PublishedFigures& figures, BlockStore& store)
       : options_(options), figures_(figures), store_(store) {}
 
+  // What push() needs beside the arena's blocks.
+  static std::size_t bytes(const PipelineOptions& options) {
+    return options.slow_consumer == SlowConsumer::kConflate
+               ? PublishedIndex::bytes(options.max_bytes)
+               : 0;
+  }
+  // Once the store is open.
+  SystemError open() {
+    if (options_.slow_consumer != SlowConsumer::kConflate) return {};
+    return index_.open(store_.max_bytes());
+  }
+
   // kDone: the message waits, or was dropped by `drop-oldest` for lack of memory. Else, with
   // `conflate` alone, it was refused and is counted; the subscriber would miss it.
   PushResult push(Connection& c, const std::uint8_t* payload, std::uint32_t size,
                   std::uint64_t key) {
-    const bool conflates = options_.slow_consumer == SlowConsumer::kConflate;
-    std::uint32_t previous = kNoBlock;
-    const std::uint32_t same = conflates && key != kNoKey ? find(c, key, previous) : kNoBlock;
+    const bool conflates = index_.is_open();
+    const std::uint32_t same = conflates && key != kNoKey ? index_.find(c.key.fd, key) : kNoBlock;
     const std::uint32_t block = store_.allocate_held(kHeader + size);
     if (block == kNoBlock) {
       figures_.offer(PublishedFigures::kMemory);
@@ -47,22 +59,16 @@ class PublishedQueue {
       figures_.offer(PublishedFigures::kSlow);
       return PushResult::kTooSlow;
     }
-    const std::uint32_t header[4] = {size, static_cast<std::uint32_t>(key),
-                                     static_cast<std::uint32_t>(key >> 32), 0};
-    std::memcpy(store_.data(block), header, kHeader);
+    std::memcpy(store_.data(block), &size, sizeof size);
     std::memcpy(store_.data(block) + kHeader, payload, size);
     charge(c, block);
     figures_.offer(PublishedFigures::kWaiting);
+    if (conflates && key != kNoKey) index_.put(c.key.fd, key, block);
     if (same != kNoBlock) {
-      replace(c, previous, same, block);
+      replace(c, same, block);
       figures_.settle(PublishedFigures::kConflated);
     } else {
-      if (c.send.published_tail == kNoBlock) {
-        c.send.published_head = block;
-      } else {
-        store_.set_next(c.send.published_tail, block);
-      }
-      c.send.published_tail = block;
+      append(c, block);
     }
     while (options_.max_write_bytes != 0 && c.send.published_head != kNoBlock &&
            c.backlog_bytes.load(std::memory_order_relaxed) + c.send.published_bytes >
@@ -105,35 +111,43 @@ class PublishedQueue {
     return options_.max_write_bytes == 0 || waiting <= options_.max_write_bytes;
   }
 
-  std::uint32_t find(const Connection& c, std::uint64_t key, std::uint32_t& previous) {
-    std::uint32_t before = kNoBlock;
-    for (std::uint32_t b = c.send.published_head; b != kNoBlock; b = store_.next(b)) {
-      std::uint64_t found;
-      std::memcpy(&found, store_.data(b) + 4, sizeof found);
-      if (found == key) {
-        previous = before;
-        return b;
-      }
-      before = b;
-    }
-    return kNoBlock;
+  void append(Connection& c, std::uint32_t block) {
+    const std::uint32_t tail = c.send.published_tail;
+    link(c, tail, block);
+    c.send.published_tail = block;
   }
 
-  void replace(Connection& c, std::uint32_t previous, std::uint32_t old, std::uint32_t block) {
-    store_.set_next(block, store_.next(old));
+  void replace(Connection& c, std::uint32_t old, std::uint32_t block) {
+    link(c, index_.previous(old), block);
+    const std::uint32_t next = store_.next(old);
+    store_.set_next(block, next);
+    if (next == kNoBlock) {
+      c.send.published_tail = block;
+    } else {
+      index_.set_previous(next, block);
+    }
+    discharge(c, old);
+  }
+
+  // `block` follows `previous`, or is the first.
+  void link(Connection& c, std::uint32_t previous, std::uint32_t block) {
     if (previous == kNoBlock) {
       c.send.published_head = block;
     } else {
       store_.set_next(previous, block);
     }
-    if (c.send.published_tail == old) c.send.published_tail = block;
-    discharge(c, old);
+    if (index_.is_open()) index_.set_previous(block, previous);
   }
 
   void remove_front(Connection& c) {
     const std::uint32_t block = c.send.published_head;
-    c.send.published_head = store_.next(block);
-    if (c.send.published_head == kNoBlock) c.send.published_tail = kNoBlock;
+    const std::uint32_t next = store_.next(block);
+    c.send.published_head = next;
+    if (next == kNoBlock) c.send.published_tail = kNoBlock;
+    if (index_.is_open()) {
+      if (next != kNoBlock) index_.set_previous(next, kNoBlock);
+      index_.erase(block);
+    }
     discharge(c, block);
   }
 
@@ -148,6 +162,7 @@ class PublishedQueue {
   const PipelineOptions& options_;
   PublishedFigures& figures_;
   BlockStore& store_;
+  PublishedIndex index_;
 };
 
 }  // namespace millrace

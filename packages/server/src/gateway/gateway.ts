@@ -175,14 +175,20 @@ export class Gateway {
   }
 }
 
-/** The server's own tables come on top of its arena: the arena gets what they leave. */
+/**
+ * The server's own tables come on top of its arena and grow with it: the arena gets what they leave. Each step answers
+ * the tables of the arena before it, so that the steps end below and above the mark by turns; an odd one ends below.
+ */
 function createWithin(config: Config, handlerData: HandlerData, room: number): Server {
-  if (room < MIN_ARENA_BYTES) throw tooLittleMemory(config);
-  const probe = createServer(serverOptions(config, handlerData, room));
-  const tableBytes = probe.memoryPlan().totalBytes - room;
-  void probe.close();
-  if (room - tableBytes < MIN_ARENA_BYTES) throw tooLittleMemory(config);
-  return createServer(serverOptions(config, handlerData, room - tableBytes));
+  let arenaBytes = room;
+  for (let step = 0; step < 3; step++) {
+    if (arenaBytes < MIN_ARENA_BYTES) throw tooLittleMemory(config);
+    const probe = createServer(serverOptions(config, handlerData, arenaBytes));
+    arenaBytes = room - (probe.memoryPlan().totalBytes - arenaBytes);
+    void probe.close();
+  }
+  if (arenaBytes < MIN_ARENA_BYTES) throw tooLittleMemory(config);
+  return createServer(serverOptions(config, handlerData, arenaBytes));
 }
 
 function serverOptions(config: Config, workerData: HandlerData, maxBytes: number): ServerOptions {

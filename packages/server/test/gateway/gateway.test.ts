@@ -175,7 +175,7 @@ describe('the running gateway', () => {
 });
 
 test('keys above the bound are refused, and the others served', async () => {
-  const gateway = await GatewayProcess.start('--max-memory', '64mb', '--max-clients', '1000');
+  const gateway = await GatewayProcess.start('--max-memory', '72mb', '--max-clients', '1000');
   const client = await RespClient.connect(gateway.port);
   const value = 'x'.repeat(1024 * 1024);
   let reply: Value = null;
