@@ -18,7 +18,7 @@ async function step(name, result) {
 
 function cppSources() {
   const folders = [
-    ...['include', 'test', 'bench'].map((name) => path.join(nativeFolder, name)),
+    ...['include', 'test', 'model', 'bench'].map((name) => path.join(nativeFolder, name)),
     ...packages().flatMap(({ folder }) => ['src', 'bench'].map((name) => path.join(folder, name))),
   ];
   return folders.flatMap((folder) => {

@@ -12,9 +12,11 @@ const jobs = () => String(os.availableParallelism());
 
 /** How many TEST, TEST_F, TEST_P and TYPED_TEST the sources hold: what is skipped where they cannot be built. */
 function countTests() {
-  const folder = path.join(nativeFolder, 'test');
-  const sources = readdirSync(folder, { recursive: true }).filter((file) => file.endsWith('_test.cc'));
-  const texts = sources.map((file) => readFileSync(path.join(folder, file), 'utf8'));
+  const sources = ['test', 'model'].flatMap((name) => {
+    const folder = path.join(nativeFolder, name);
+    return readdirSync(folder, { recursive: true }).map((file) => path.join(folder, file));
+  });
+  const texts = sources.filter((file) => /_(test|model)\.cc$/.test(file)).map((file) => readFileSync(file, 'utf8'));
   return texts.reduce((sum, text) => sum + (text.match(/^(TYPED_)?TEST(_F|_P)?\(/gm) ?? []).length, 0);
 }
 

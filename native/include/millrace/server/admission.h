@@ -19,8 +19,10 @@ namespace millrace {
 // descriptor's present connection (see Receiver::step and Sender::step).
 //
 // Every operation is a sequentially consistent read-modify-write (or load): whoever admits has
-// published its reason before, and finds either `queued`/`again`, in which case the stage reads
-// that reason after begin(), or pushes the key itself.
+// published its reason before, by a sequentially consistent read-modify-write or in the kernel (a
+// plain store may still be on its way when admit() looks and changes nothing), and finds either
+// `queued`/`again`, in which case the stage reads that reason after begin(), or pushes the key
+// itself.
 class Admission {
  public:
   // Any thread. True: the caller pushes the key.
