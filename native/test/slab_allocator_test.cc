@@ -114,10 +114,10 @@ TEST(SlabAllocator, TheLargestArenaWorksToItsLastByte) {
   SlabAllocator slab;
   ASSERT_FALSE(slab.open(options_of((std::size_t{1} << 32) - 1)));
   EXPECT_EQ(slab.max_bytes(), (std::size_t{1} << 32) - kPage);
-  const std::uint32_t run = slab.allocate(kPage);
+  const std::uint32_t run = slab.allocate(2 * kPage);
   ASSERT_NE(run, kNoBlock);
-  EXPECT_EQ(run, slab.max_bytes() - kPage);
-  slab.data(run)[kPage - 1] = std::byte{1};
+  EXPECT_EQ(run, slab.max_bytes() - 2 * kPage);
+  slab.data(run)[2 * kPage - 1] = std::byte{1};
   EXPECT_EQ(slab.free(run), FreeResult::kOk);
   const std::uint32_t all = slab.allocate(slab.max_bytes());
   EXPECT_EQ(all, 0u);
@@ -487,6 +487,75 @@ TEST(SlabAllocator, AgreesWithAMapOfRanges) {
     slab.release_thread_cache();
     ASSERT_EQ(slab.stats().free_pages, max_bytes / kPage);
   }
+}
+
+TEST(SlabAllocator, ARequestOfNearlyAPageIsCountedWhateverTheLargestBlock) {
+  for (const bool track_owners : {false, true}) {
+    SlabOptions options = options_of(1 << 20);
+    options.max_block_bytes = 2048;
+    options.track_owners = track_owners;
+    SlabAllocator slab;
+    ASSERT_FALSE(slab.open(options));
+    for (const std::size_t bytes : {2049, 32'769, 40'000, 65'535, 65'536}) {
+      const std::uint32_t block = slab.allocate(bytes);
+      ASSERT_NE(block, kNoBlock);
+      EXPECT_EQ(slab.block_bytes(block), kPage);
+      EXPECT_EQ(slab.stats().requested_bytes, bytes);
+      EXPECT_EQ(slab.free(block), FreeResult::kOk);
+    }
+  }
+}
+
+TEST(SlabAllocator, ManyBlocksAtATimeAreAsGoodAsOneByOne) {
+  SlabAllocator slab;
+  ASSERT_FALSE(slab.open(options_of(4 << 20)));
+  for (const std::size_t bytes : {64, 1000, 60'000, 200'000}) {
+    std::vector<std::uint32_t> blocks(1000);
+    const std::size_t most = slab.max_bytes() / slab.class_bytes(bytes);
+    const std::size_t count = slab.allocate_many(bytes, blocks);
+    EXPECT_EQ(count, std::min(most, blocks.size())) << bytes;
+    blocks.resize(count);
+    std::sort(blocks.begin(), blocks.end());
+    for (std::size_t i = 0; i < count; ++i) {
+      ASSERT_EQ(slab.block_bytes(blocks[i]), slab.class_bytes(bytes));
+      if (i != 0) ASSERT_GE(blocks[i] - blocks[i - 1], slab.class_bytes(bytes)) << "overlap";
+    }
+    EXPECT_EQ(slab.stats().requested_bytes, count * bytes);
+    EXPECT_EQ(slab.free_many(blocks).result, FreeResult::kOk);
+    EXPECT_EQ(slab.stats().in_use_bytes, 0u);
+  }
+}
+
+TEST(SlabAllocator, AWrongOffsetAmongManyIsNamedAndTheOthersAreFreed) {
+  SlabAllocator slab;
+  ASSERT_FALSE(slab.open(options_of(4 << 20)));
+  std::vector<std::uint32_t> blocks(10);
+  ASSERT_EQ(slab.allocate_many(100, blocks), 10u);
+  const std::uint32_t right = blocks[4];
+  blocks[4] = right + 64;
+  blocks[7] = blocks[6];
+  const SlabAllocator::Refused refused = slab.free_many(blocks);
+  EXPECT_EQ(refused.result, FreeResult::kForeign);
+  EXPECT_EQ(refused.index, 4u);
+  EXPECT_EQ(slab.stats().in_use_bytes, 2u * 128) << "the right one of 4, and 7";
+}
+
+// A steady load keeps what it uses; what was used once goes back.
+TEST(SlabAllocator, WhatNobodyNeedsDecays) {
+  SlabAllocator slab;
+  ASSERT_FALSE(slab.open(options_of(16 << 20)));
+  const std::uint32_t once = slab.allocate(8 << 20);
+  slab.free(once);
+  slab.decay();
+  EXPECT_EQ(slab.stats().committed_bytes, std::size_t{8} << 20) << "needed since the last decay";
+  const auto load = [&] { return slab.free(slab.allocate(1 << 20)); };
+  ASSERT_EQ(load(), FreeResult::kOk);
+  EXPECT_EQ(slab.decay(), std::size_t{7} << 20);
+  EXPECT_EQ(slab.stats().committed_bytes, std::size_t{1} << 20);
+  ASSERT_EQ(load(), FreeResult::kOk);
+  EXPECT_EQ(slab.decay(), 0u);
+  EXPECT_EQ(slab.decay(), std::size_t{1} << 20);
+  EXPECT_EQ(slab.stats().committed_bytes, 0u);
 }
 
 }  // namespace

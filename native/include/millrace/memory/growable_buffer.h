@@ -32,10 +32,13 @@ struct GrowableBufferOptions {
 // the bytes, and amortised one more while in the slab; in the file, a system call or three for
 // every so many megabytes.
 //
-// An error leaves the buffer as it was, readable: ENOMEM (the slab is exhausted), EMSGSIZE (more
-// than max_bytes), and what opening and extending the file may answer (see MappedFile).
+// An error leaves the buffer as it was, readable: ENOMEM (the slab is exhausted; its `syscall` is
+// kAppend), EMSGSIZE (more than max_bytes), and what opening and extending the file may answer (see
+// MappedFile).
 class GrowableBuffer {
  public:
+  static constexpr const char* kAppend = "append";
+
   explicit GrowableBuffer(SlabAllocator& slab, const GrowableBufferOptions& options = {})
       : slab_(&slab), options_(options) {}
   GrowableBuffer(const GrowableBuffer&) = delete;
@@ -53,7 +56,7 @@ class GrowableBuffer {
   // For those who write in place: room for at least so many bytes behind the last one; then
   // commit() with what was written. Bytes and room move.
   SystemError reserve(std::size_t bytes, std::span<std::byte>& room) {
-    if (bytes > options_.max_bytes - length()) return {EMSGSIZE, "append"};
+    if (bytes > options_.max_bytes - length()) return {EMSGSIZE, kAppend};
     if (file_.is_open()) {
       if (auto error = file_.extend(end_ + bytes)) return error;
     } else if (end_ + bytes > block_bytes_ || length() + bytes > options_.map_threshold_bytes) {
@@ -120,7 +123,7 @@ class GrowableBuffer {
     }
     const std::size_t wanted = std::max({needed, 2 * block_bytes_, options_.initial_bytes});
     const std::uint32_t block = slab_->allocate(wanted);
-    if (block == kNoBlock) return {ENOMEM, "append"};
+    if (block == kNoBlock) return {ENOMEM, kAppend};
     if (used != 0) std::memcpy(slab_->data(block), at(begin_), used);
     release_block();
     block_ = block;

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <utility>
 
 #include "millrace/base/spin_lock.h"
 #include "millrace/memory/page_set.h"
@@ -39,6 +41,7 @@ class PagePool {
     free_.insert(0, pages);
     committed_ = 0;
     withdrawn_ = 0;
+    unused_ = 0;
   }
 
   std::uint32_t pages() const noexcept { return pages_; }
@@ -75,17 +78,30 @@ class PagePool {
   // nothing waits for it. Answers the number of pages released.
   template <class Release>
   std::uint32_t trim(Release release) {
-    std::uint32_t released = 0;
-    std::uint32_t first = 0;
-    std::uint32_t count = 0;
-    while (withdraw(first + count, first, count)) {
-      release(first, count);
-      released += count;
+    std::uint32_t from = 0;
+    return release_all(release, [&](std::uint32_t& first, std::uint32_t& count) {
+      if (!ready_.next_stretch(from, first, count)) return false;
+      from = first + count;
+      return true;
+    });
+  }
+
+  // As trim(), for as many pages as nobody has needed since the last call: of those that were ready
+  // all the time, the highest. Called at intervals, it keeps what a steady load uses again and
+  // again.
+  template <class Release>
+  std::uint32_t decay(Release release) {
+    std::uint32_t left;
+    {
       std::lock_guard guard(lock_);
-      withdrawn_ -= count;
-      free_.insert(first, count);
+      left = std::exchange(unused_, ready_.count());
+      unused_ -= left;
     }
-    return released;
+    return release_all(release, [&](std::uint32_t& first, std::uint32_t& count) {
+      if (!ready_.highest_stretch(left, first, count)) return false;
+      left -= count;
+      return true;
+    });
   }
 
  private:
@@ -100,6 +116,7 @@ class PagePool {
         if (first != kNoPage) {
           free_.erase(first, count);
           committed_ += count - ready_.erase(first, count);
+          unused_ = std::min(unused_, ready_.count());
           return first;
         }
         if (withdrawn_ == 0) return kNoPage;
@@ -108,20 +125,34 @@ class PagePool {
     }
   }
 
-  bool withdraw(std::uint32_t from, std::uint32_t& first, std::uint32_t& count) {
-    std::lock_guard guard(lock_);
-    if (!ready_.next_stretch(from, first, count)) return false;
-    free_.erase(first, count);
-    ready_.erase(first, count);
-    committed_ -= count;
-    withdrawn_ += count;
-    return true;
+  // Stretch after stretch, as find(first, count) answers them; it is called with the lock held.
+  template <class Release, class Find>
+  std::uint32_t release_all(Release release, Find find) {
+    std::uint32_t released = 0;
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+    for (;;) {
+      {
+        std::lock_guard guard(lock_);
+        withdrawn_ -= count;
+        free_.insert(first, count);
+        if (!find(first, count)) return released;
+        free_.erase(first, count);
+        ready_.erase(first, count);
+        unused_ = std::min(unused_, ready_.count());
+        committed_ -= count;
+        withdrawn_ += count;
+      }
+      release(first, count);
+      released += count;
+    }
   }
 
   mutable SpinLock lock_;
   std::uint32_t pages_ = 0;
   std::uint32_t committed_ = 0;
   std::uint32_t withdrawn_ = 0;  // pages a trim is working on
+  std::uint32_t unused_ = 0;     // ready ones that were so since the last decay()
   PageSet free_;
   PageSet ready_;
 };

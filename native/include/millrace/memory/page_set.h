@@ -74,6 +74,16 @@ class PageSet {
     }
   }
 
+  // The highest stretch of members, of at most `most` of them, its upper end. False: there is none.
+  bool highest_stretch(std::uint32_t most, std::uint32_t& first, std::uint32_t& count) const {
+    const std::uint32_t end = below(pages_, 0);
+    if (end == 0 || most == 0) return false;
+    const std::uint32_t start = below(end, ~std::uint64_t{0});
+    count = end - start < most ? end - start : most;
+    first = end - count;
+    return true;
+  }
+
   // The first stretch of members at or after `from`; it ends with a word of 64 pages at the latest.
   bool next_stretch(std::uint32_t from, std::uint32_t& first, std::uint32_t& count) const {
     for (; from < pages_; from = (from / 64 + 1) * 64) {

@@ -9,17 +9,19 @@
 namespace millrace {
 
 // Which block sizes a slab has, and which one a request gets: the smallest that fits.
-// Built once, read from any thread. A look-up is one load from a table of half a kilobyte.
+// Built once, read from any thread. A look-up is one load from a table of a kilobyte.
 //
 // Sizes are multiples of 64 bytes. With `steps` sizes a doubling (4 for a growth of 1.25) they are
 //   64 128 192 256 | 320 384 448 512 | 640 768 896 1024 | 1280 1536 1792 2048 | ...
 // so a request wastes at most 1/(steps + 1) of its block: 20 % for four. Where a step would be less
 // than 64 bytes (below 64 x steps, thus 256) it is 64 bytes: there a request wastes at most 63
-// bytes.
+// bytes. One more size may stand above them, a whole page: what is beyond the largest block that
+// shares a page.
 class SizeClasses {
  public:
   static constexpr std::uint32_t kUnitBytes = 64;
   static constexpr std::uint32_t kMaxBlockBytes = std::uint32_t{32} << 10;
+  static constexpr std::uint32_t kPageBytes = std::uint32_t{64} << 10;
   static constexpr std::uint32_t kMaxClasses = 64;
   static constexpr double kMinGrowth = 1.125;
   static constexpr double kMaxGrowth = 2.0;
@@ -49,6 +51,13 @@ class SizeClasses {
       size = std::min(next_size(size, steps), largest);
     }
     return true;
+  }
+
+  // After build(): blocks of one page each, for what is larger than the others.
+  void add_page() {
+    std::uint32_t filled = std::uint32_t{unit_counts_[count_ - 1]} + 1;
+    while (filled < class_of_.size()) class_of_[filled++] = static_cast<std::uint8_t>(count_);
+    unit_counts_[count_++] = kPageBytes / kUnitBytes;
   }
 
   std::uint32_t count() const noexcept { return count_; }
@@ -86,7 +95,7 @@ class SizeClasses {
     return octave * 2;
   }
 
-  std::array<std::uint8_t, kMaxBlockBytes / kUnitBytes + 1> class_of_{};
+  std::array<std::uint8_t, kPageBytes / kUnitBytes + 1> class_of_{};
   std::array<std::uint16_t, kMaxClasses> unit_counts_{};
   std::uint32_t count_ = 0;
 };

@@ -20,6 +20,7 @@
 #include "millrace/memory/slab_class.h"
 #include "millrace/memory/slab_metadata.h"
 #include "millrace/memory/slab_options.h"
+#include "millrace/memory/slab_owners.h"
 #include "millrace/memory/slab_stats.h"
 
 namespace millrace {
@@ -63,7 +64,8 @@ class SlabAllocator {
     Arena arena;
     if (auto error = Arena::create(std::size_t{plan.pages} << SlabPage::kShift, arena))
       return error;
-    if (auto error = metadata_.open(plan.pages, plan.cache_bytes)) return error;
+    if (auto error = metadata_.open(plan.pages, plan.cache_bytes, options.track_owners))
+      return error;
     arena_ = std::move(arena);
     classes_ = plan.classes;
     max_block_bytes_ = classes_.max_block_bytes();
@@ -94,19 +96,25 @@ class SlabAllocator {
   }
 
   // Offset of a block of at least `bytes`, or kNoBlock when there is none (or the slab is closed).
-  std::uint32_t allocate(std::size_t bytes) noexcept {
+  // `owner`: whose it is, if it is anybody's.
+  std::uint32_t allocate(std::size_t bytes, SlabOwner owner = kNobody) noexcept {
     if (bytes > max_block_bytes_) [[unlikely]]
-      return allocate_run(bytes);
+      return allocate_run(bytes, owner);
     const std::uint32_t size_class = classes_.class_of(bytes);
     ThreadRegistry::Thread& self = ThreadRegistry::self();
     if (SlabCache* const cache = caches_.enter(self)) [[likely]] {
-      const std::uint32_t block = allocate_from(cache->magazine(size_class), bytes);
+      const std::uint32_t block = allocate_from(cache->magazine(size_class), bytes, owner);
       caches_.leave(self);
       if (block != kNoBlock) [[likely]]
         return block;
     }
-    return allocate_slow(size_class, bytes);
+    return allocate_slow(size_class, bytes, owner);
   }
+
+  // Fills `out` with blocks of at least `bytes` each and answers how many: fewer when there are no
+  // more. Costs a lock for 64 of them, and a few nanoseconds each.
+  std::size_t allocate_many(std::size_t bytes, std::span<std::uint32_t> out,
+                            SlabOwner owner = kNobody) noexcept;
 
   FreeResult free(std::uint32_t offset) noexcept {
     // An offset that is not a multiple of 64 becomes too large by this, too.
@@ -118,17 +126,28 @@ class SlabAllocator {
     const std::uint32_t state = metadata_.units[index].exchange(0, std::memory_order_relaxed);
     if (state == 0) [[unlikely]]
       return why_not_live(offset);
-    const std::uint32_t size_class = page_class(offset);
-    if constexpr (kPoisons) poison(data(offset), size_of(size_class, offset));
-    ThreadRegistry::Thread& self = ThreadRegistry::self();
-    if (SlabCache* const cache = caches_.enter(self)) [[likely]] {
-      const bool cached = cache->magazine(size_class).push(offset);
-      caches_.leave(self);
-      if (cached) [[likely]]
-        return FreeResult::kOk;
-    }
-    return free_slow(size_class, offset);
+    return put_back(offset);
   }
+
+  // Frees them one by one, those after a wrong one too. What is wrong with the first such one, and
+  // where it stands; kOk if none is.
+  struct Refused {
+    FreeResult result = FreeResult::kOk;
+    std::size_t index = 0;
+  };
+  Refused free_many(std::span<const std::uint32_t> blocks) noexcept;
+
+  // A number for a new owner of blocks, to be closed. kNobody: owners are not tracked, or 4095
+  // live.
+  SlabOwner open_owner() noexcept;
+
+  // Frees all that is still this owner's, and answers how many blocks that were. Looks at every
+  // live block. REQUIRES: nobody allocates in its name, or takes blocks over for it, any more.
+  std::size_t close_owner(SlabOwner owner) noexcept;
+
+  // The live block that starts there becomes `owner`'s, or nobody's: that is how a block is handed
+  // on. False: there is none, or owners are not tracked. REQUIRES: the caller may use the block.
+  bool set_owner(std::uint32_t offset, SlabOwner owner) noexcept;
 
   // Size of the live block that starts there; 0 if none does.
   std::size_t block_bytes(std::uint32_t offset) const noexcept {
@@ -143,6 +162,10 @@ class SlabAllocator {
     return PageRuns::length(request) << SlabPage::kShift;
   }
 
+  // For such a cache: what marks a block.
+  const SlabMetadata& metadata() const noexcept { return metadata_; }
+  const SizeClasses& classes() const noexcept { return classes_; }
+
   std::byte* data(std::uint32_t offset = 0) const noexcept { return arena_.data() + offset; }
   std::size_t max_bytes() const noexcept { return arena_.max_bytes(); }
   // Pages of no class, and all that there are; a lock is taken to read the former.
@@ -154,11 +177,14 @@ class SlabAllocator {
   std::size_t trim() noexcept {
     if (units_ == 0) return 0;
     caches_.empty_all();
-    const std::uint32_t pages = pool_.trim([this](std::uint32_t first, std::uint32_t count) {
-      arena_.decommit(std::size_t{first} << SlabPage::kShift,
-                      std::size_t{count} << SlabPage::kShift);
-    });
-    return std::size_t{pages} << SlabPage::kShift;
+    return release([this](auto give_back) { return pool_.trim(give_back); });
+  }
+
+  // Gives the free pages back that nobody has needed since the last call, and answers the bytes. To
+  // be called every so many seconds: that is how memory decays when it is no longer used.
+  std::size_t decay() noexcept {
+    if (units_ == 0) return 0;
+    return release([this](auto give_back) { return pool_.decay(give_back); });
   }
 
   // Looks at every live block, for requested_bytes: about a nanosecond each.
@@ -167,29 +193,25 @@ class SlabAllocator {
     if (units_ == 0) return stats;
     stats.max_bytes = arena_.max_bytes();
     stats.reserved_bytes = arena_.max_bytes() + metadata_.bytes();
-    stats.committed_bytes = std::size_t{pool_.committed_pages()} << SlabPage::kShift;
-    stats.free_pages = pool_.free_pages();
     stats.exhausted = exhausted_.load(std::memory_order_relaxed);
-    stats.requested_bytes = metadata_.requested_bytes(pool_.pages(), classes_);
-    stats.allocations = uncached_.load(std::memory_order_relaxed) + runs_.taken();
-    stats.runs = runs_.taken() - runs_.given();
-    stats.run_pages = runs_.pages();
-    stats.in_use_bytes = std::size_t{stats.run_pages} << SlabPage::kShift;
-    std::uint64_t in_use = stats.runs;
-    stats.class_count = classes_.count();
-    for (std::uint32_t i = 0; i < stats.class_count; ++i) {
-      const SlabClass::Figures list = lists_[i].figures();
-      const SlabCaches::Figures cached = caches_.figures(i);
-      SlabClassStats& out = stats.classes[i];
-      out.block_bytes = classes_.block_bytes(i);
-      out.blocks = std::uint64_t{list.pages} * (SlabPage::kBytes / out.block_bytes);
-      out.in_use = list.blocks_out > cached.held ? list.blocks_out - cached.held : 0;
-      in_use += out.in_use;
-      stats.in_use_bytes += out.in_use * out.block_bytes;
-      stats.allocations += cached.allocations;
-    }
-    stats.frees = stats.allocations > in_use ? stats.allocations - in_use : 0;
+    stats.allocations = uncached_.load(std::memory_order_relaxed);
+    stats.add(classes_, lists_, caches_, metadata_, pool_, runs_);
     return stats;
+  }
+
+  // For a cache that lies in front of this one: takes a block that is marked as not live already
+  // (see SlabMetadata), and that nobody else has.
+  FreeResult put_back(std::uint32_t block) noexcept {
+    const std::uint32_t size_class = page_class(block);
+    if constexpr (kPoisons) poison(data(block), size_of(size_class, block));
+    ThreadRegistry::Thread& self = ThreadRegistry::self();
+    if (SlabCache* const cache = caches_.enter(self)) [[likely]] {
+      const bool cached = cache->magazine(size_class).push(block);
+      caches_.leave(self);
+      if (cached) [[likely]]
+        return FreeResult::kOk;
+    }
+    return free_slow(size_class, block);
   }
 
   // Gives the calling thread's cache back; its next call takes one again. Ending does the same.
@@ -213,86 +235,46 @@ class SlabAllocator {
   }
 
   // Relaxed: a thread that frees the block got its offset from this one.
-  void mark_live(std::uint32_t block, std::size_t size, std::size_t slack) noexcept {
+  void mark_live(std::uint32_t block, std::size_t size, std::size_t slack,
+                 SlabOwner owner) noexcept {
     unpoison(data(block), size);
-    metadata_.units[block >> SlabPage::kUnitShift].store(
-        static_cast<std::uint16_t>(SlabMetadata::kLive | slack), std::memory_order_relaxed);
+    const std::uint32_t index = block >> SlabPage::kUnitShift;
+    std::size_t rest = slack;
+    if (metadata_.slack != nullptr) {
+      metadata_.slack[index].store(static_cast<std::uint16_t>(slack), std::memory_order_relaxed);
+      rest = owner;
+    } else if (slack >= SlabMetadata::kRestMask) [[unlikely]] {
+      rest = metadata_.note_large_slack(block, size, slack);
+    }
+    metadata_.units[index].store(static_cast<std::uint16_t>(SlabMetadata::kLive | rest),
+                                 std::memory_order_relaxed);
   }
 
-  std::uint32_t allocate_from(Magazine& magazine, std::size_t bytes) noexcept {
+  std::uint32_t allocate_from(Magazine& magazine, std::size_t bytes, SlabOwner owner) noexcept {
     const std::uint32_t block = magazine.pop();
     if (block != kNoBlock) [[likely]]
-      mark_live(block, magazine.block_bytes(), magazine.block_bytes() - bytes);
+      mark_live(block, magazine.block_bytes(), magazine.block_bytes() - bytes, owner);
     return block;
   }
 
-  // From the common memory; when that has nothing, once more with what the caches held.
+  template <class Pages>
+  std::size_t release(Pages pages) noexcept {
+    const auto give_back = [this](std::uint32_t first, std::uint32_t count) {
+      arena_.decommit(std::size_t{first} << SlabPage::kShift,
+                      std::size_t{count} << SlabPage::kShift);
+    };
+    return std::size_t{pages(give_back)} << SlabPage::kShift;
+  }
+
+  // The slow paths do all that takes a lock, and leave the fast ones without a call to return from:
+  // they need no registers saved. See slab_slow_paths.h.
   template <class Take>
-  std::uint32_t take(Take take_once) noexcept {
-    std::uint32_t block = take_once();
-    if (block == kNoBlock) {
-      caches_.empty_all();
-      block = take_once();
-    }
-    if (block == kNoBlock) exhausted_.fetch_add(1, std::memory_order_relaxed);
-    return block;
-  }
-
-  // The two slow paths do all that takes a lock, and leave the fast ones without a call to return
-  // from: they need no registers saved.
-  [[gnu::noinline]] std::uint32_t allocate_slow(std::uint32_t size_class,
-                                                std::size_t bytes) noexcept {
-    if (units_ == 0) return kNoBlock;
-    ThreadRegistry::Thread& self = ThreadRegistry::self();
-    if (SlabCache* const cache = caches_.enter_slow(self)) {
-      Magazine& magazine = cache->magazine(size_class);
-      std::uint32_t block = allocate_from(magazine, bytes);
-      if (block == kNoBlock && magazine.refill(lists_[size_class])) {
-        block = allocate_from(magazine, bytes);
-      }
-      caches_.leave(self);
-      if (block != kNoBlock) return block;
-    }
-    const std::uint32_t block = take([&] { return lists_[size_class].take_one(); });
-    if (block == kNoBlock) return kNoBlock;
-    const std::size_t size = classes_.block_bytes(size_class);
-    mark_live(block, size, size - bytes);
-    uncached_.fetch_add(1, std::memory_order_relaxed);
-    return block;
-  }
-
-  [[gnu::noinline]] std::uint32_t allocate_run(std::size_t bytes) noexcept {
-    if (bytes > arena_.max_bytes()) return kNoBlock;
-    const std::uint32_t block = take([&] { return runs_.take(bytes); });
-    if (block == kNoBlock) return kNoBlock;
-    mark_live(block, runs_.bytes(block), 0);
-    return block;
-  }
-
-  [[gnu::noinline]] FreeResult free_slow(std::uint32_t size_class, std::uint32_t block) noexcept {
-    if (size_class == classes_.count()) {
-      runs_.give(block);
-      caches_.pages_freed();
-      return FreeResult::kOk;
-    }
-    SlabClass& list = lists_[size_class];
-    ThreadRegistry::Thread& self = ThreadRegistry::self();
-    if (SlabCache* const cache = caches_.enter_slow(self)) {
-      Magazine& magazine = cache->magazine(size_class);
-      const bool cached =
-          magazine.push(block) || (magazine.make_room(list) && magazine.push(block));
-      caches_.leave(self);
-      if (cached) return FreeResult::kOk;
-    }
-    if (list.give(std::span(&block, 1))) caches_.pages_freed();
-    return FreeResult::kOk;
-  }
-
-  // What to answer for a unit of the arena where no live block starts.
-  [[gnu::noinline]] FreeResult why_not_live(std::uint32_t offset) const noexcept {
-    return metadata_.block_starts(offset, classes_) ? FreeResult::kDoubleFree
-                                                    : FreeResult::kForeign;
-  }
+  bool take(Take take_once) noexcept;
+  std::uint32_t allocate_slow(std::uint32_t size_class, std::size_t bytes,
+                              SlabOwner owner) noexcept;
+  std::uint32_t allocate_run(std::size_t bytes, SlabOwner owner) noexcept;
+  FreeResult free_slow(std::uint32_t size_class, std::uint32_t block) noexcept;
+  FreeResult why_not_live(std::uint32_t offset) const noexcept;
 
   std::uint32_t units_ = 0;  // 64-byte units of the arena; 0: closed
   std::uint32_t max_block_bytes_ = 0;
@@ -303,8 +285,11 @@ class SlabAllocator {
   std::array<SlabClass, SizeClasses::kMaxClasses + 1> lists_;  // the last stands for runs: unused
   PagePool pool_;
   PageRuns runs_;
+  SlabOwners owners_;
   std::atomic<std::uint64_t> uncached_{0};  // allocations from a class without a cache between
   std::atomic<std::uint64_t> exhausted_{0};
 };
 
 }  // namespace millrace
+
+#include "millrace/memory/slab_slow_paths.h"

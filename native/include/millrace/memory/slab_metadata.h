@@ -17,24 +17,26 @@ namespace millrace {
 // arena, and must not be able to break the allocator with it. Physical memory is taken as pages of
 // the arena come into use.
 // open() and close() on one thread; what the parts hold is synchronised by their users.
-// Owns the mapping. Per 64 KiB of arena: 2 KiB of unit states, a SlabPage, a byte, two bits.
+// Owns the mapping. Per 64 KiB of arena: 2 KiB of unit states (and 2 KiB more where owners are
+// tracked), a SlabPage, a byte, two bits.
 class SlabMetadata {
  public:
   // In page_class: there are no blocks in this page, or it is inside a run.
   static constexpr std::uint8_t kNoBlocks = 0xff;
 
-  // In units: a live block starts here, and was asked for with so many bytes less than it has.
-  // Anything else is 0.
+  // In units: a live block starts here. The other bits are how many bytes less than it has were
+  // asked for or, where owners are tracked, its owner, so that one word says whether a block is
+  // live and whose. Anything else is 0.
   static constexpr std::uint16_t kLive = 0x8000;
-  static constexpr std::uint16_t kSlackMask = 0x7fff;
+  static constexpr std::uint16_t kRestMask = 0x7fff;
 
   SlabMetadata() = default;
   SlabMetadata(const SlabMetadata&) = delete;
   SlabMetadata& operator=(const SlabMetadata&) = delete;
   ~SlabMetadata() { close(); }
 
-  SystemError open(std::uint32_t page_count, std::size_t cache_bytes) {
-    const Layout layout(page_count, cache_bytes);
+  SystemError open(std::uint32_t page_count, std::size_t cache_bytes, bool track_owners) {
+    const Layout layout(page_count, cache_bytes, track_owners);
     void* const memory = ::mmap(nullptr, layout.total, PROT_READ | PROT_WRITE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return last_system_error("mmap");
@@ -43,6 +45,8 @@ class SlabMetadata {
     caches = base_ + layout.caches;
     pages = reinterpret_cast<SlabPage*>(base_ + layout.pages);
     units = reinterpret_cast<std::atomic<std::uint16_t>*>(base_ + layout.units);
+    slack = track_owners ? reinterpret_cast<std::atomic<std::uint16_t>*>(base_ + layout.slack)
+                         : nullptr;
     page_class = reinterpret_cast<std::atomic<std::uint8_t>*>(base_ + layout.page_class);
     for (std::uint32_t page = 0; page < page_count; ++page) {
       page_class[page].store(kNoBlocks, std::memory_order_relaxed);
@@ -57,9 +61,10 @@ class SlabMetadata {
     bytes_ = 0;
   }
 
+  std::byte* base() const noexcept { return base_; }
   std::size_t bytes() const noexcept { return bytes_; }
-  static std::size_t bytes(std::uint32_t page_count, std::size_t cache_bytes) {
-    return Layout(page_count, cache_bytes).total;
+  static std::size_t bytes(std::uint32_t page_count, std::size_t cache_bytes, bool track_owners) {
+    return Layout(page_count, cache_bytes, track_owners).total;
   }
 
   // Whether a block, live or not, starts at a multiple of 64, as its page is used now or was last.
@@ -73,24 +78,48 @@ class SlabMetadata {
     return inside % size == 0 && inside + size <= SlabPage::kBytes;
   }
 
-  // What was asked for, of all live blocks. Looks at every place where a block can start.
-  std::size_t requested_bytes(std::uint32_t page_count, const SizeClasses& classes) const noexcept {
-    std::size_t sum = 0;
+  // Of a block of a whole page, which can have more to spare than the unit's other bits hold:
+  // answers what these are to be.
+  std::size_t note_large_slack(std::uint32_t block, std::size_t size, std::size_t unused) noexcept {
+    pages[block >> SlabPage::kShift].run_requested.store(static_cast<std::uint32_t>(size - unused),
+                                                         std::memory_order_relaxed);
+    return kRestMask;
+  }
+
+  // Calls visit(offset, size class, state) for each live block. Looks at every place where a block
+  // can start.
+  template <class Visit>
+  void for_each_live(std::uint32_t page_count, const SizeClasses& classes, Visit visit) const {
     for (std::uint32_t page = 0; page < page_count; ++page) {
       const std::uint32_t size_class = page_class[page].load(std::memory_order_relaxed);
       if (size_class == kNoBlocks) continue;
-      const std::atomic<std::uint16_t>* const unit = units + std::size_t{page} * SlabPage::kUnits;
-      if (size_class == classes.count()) {
-        const bool live = unit->load(std::memory_order_relaxed) != 0;
-        if (live) sum += pages[page].run_requested.load(std::memory_order_relaxed);
-        continue;
-      }
-      const std::uint32_t step = classes.block_units(size_class);
+      const bool is_run = size_class == classes.count();
+      const std::uint32_t step = is_run ? SlabPage::kUnits : classes.block_units(size_class);
       for (std::uint32_t at = 0; at + step <= SlabPage::kUnits; at += step) {
-        const std::uint32_t state = unit[at].load(std::memory_order_relaxed);
-        if (state != 0) sum += step * SizeClasses::kUnitBytes - (state & kSlackMask);
+        const std::uint32_t index = page * SlabPage::kUnits + at;
+        const std::uint16_t state = units[index].load(std::memory_order_relaxed);
+        if (state != 0) visit(index << SlabPage::kUnitShift, size_class, state);
       }
     }
+  }
+
+  // What was asked for, of all live blocks.
+  std::size_t requested_bytes(std::uint32_t page_count, const SizeClasses& classes) const noexcept {
+    std::size_t sum = 0;
+    for_each_live(page_count, classes, [&](std::uint32_t offset, auto size_class, auto state) {
+      const std::uint32_t index = offset >> SlabPage::kUnitShift;
+      if (size_class == classes.count()) {
+        sum += pages[index / SlabPage::kUnits].run_requested.load(std::memory_order_relaxed);
+        return;
+      }
+      if (slack == nullptr && (state & kRestMask) == kRestMask) {
+        sum += pages[index / SlabPage::kUnits].run_requested.load(std::memory_order_relaxed);
+        return;
+      }
+      const std::uint32_t unused =
+          slack != nullptr ? slack[index].load(std::memory_order_relaxed) : state & kRestMask;
+      sum += classes.block_bytes(size_class) - unused;
+    });
     return sum;
   }
 
@@ -101,6 +130,9 @@ class SlabMetadata {
   std::atomic<std::uint8_t>* page_class = nullptr;
   // For each 64 bytes.
   std::atomic<std::uint16_t>* units = nullptr;
+  // Where owners are tracked, else null, for each 64 bytes: what a block that starts there has more
+  // than was asked for.
+  std::atomic<std::uint16_t>* slack = nullptr;
   // For the pool.
   std::uint64_t* page_bits = nullptr;
   // For the threads' caches.
@@ -108,10 +140,11 @@ class SlabMetadata {
 
  private:
   struct Layout {
-    Layout(std::uint32_t page_count, std::size_t cache_bytes) {
+    Layout(std::uint32_t page_count, std::size_t cache_bytes, bool track_owners) {
       caches = place(cache_bytes);
       pages = place(sizeof(SlabPage) * page_count);
       units = place(sizeof(std::uint16_t) * SlabPage::kUnits * page_count);
+      slack = place(track_owners ? sizeof(std::uint16_t) * SlabPage::kUnits * page_count : 0);
       page_bits = place(PagePool::bytes(page_count));
       page_class = place(page_count);
       total = (total + 4095) / 4096 * 4096;
@@ -122,7 +155,7 @@ class SlabMetadata {
       return at;
     }
     std::size_t total = 0;
-    std::size_t caches, pages, units, page_bits, page_class;
+    std::size_t caches, pages, units, slack, page_bits, page_class;
   };
 
   std::byte* base_ = nullptr;

@@ -25,6 +25,9 @@ struct SlabOptions {
   std::uint32_t max_thread_caches = 32;
   // Off: as if the kernel had no membarrier(2) (see ThreadRegistry).
   bool use_membarrier = true;
+  // Whether blocks can have owners (SlabAllocator::open_owner()), for 3 % of the arena's size more
+  // of metadata.
+  bool track_owners = false;
 };
 
 // What follows from the options.
@@ -37,8 +40,9 @@ struct SlabPlan {
     if (!classes.build(options.min_block_bytes, options.max_block_bytes, options.growth)) {
       return false;
     }
+    classes.add_page();
     cache_bytes = SlabCaches::bytes(classes.count(), options.max_thread_caches);
-    metadata_bytes = SlabMetadata::bytes(pages, cache_bytes);
+    metadata_bytes = SlabMetadata::bytes(pages, cache_bytes, options.track_owners);
     return true;
   }
 
