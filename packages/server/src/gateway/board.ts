@@ -28,6 +28,7 @@ const COUNTERS = [
   'feedQuotes',
   'feedOther',
   'feedUnreadable',
+  'feedLate',
   'feedUnstored',
 ] as const;
 

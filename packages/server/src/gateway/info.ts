@@ -68,6 +68,7 @@ function feedSection({ board, feedStats, settings }: Services): Record<string, s
     feed_quotes: board.sum('feedQuotes'),
     feed_other: board.sum('feedOther'),
     feed_unreadable: board.sum('feedUnreadable'),
+    feed_late: board.sum('feedLate'),
     feed_unstored: board.sum('feedUnstored'),
   };
 }

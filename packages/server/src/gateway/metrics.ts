@@ -82,6 +82,7 @@ export class Metrics {
     this.#gauge('feed_high_water', 'most messages that ever waited', () => this.#feed!.highWater);
     this.#gauge('feed_latency_ns', 'from push to worker', () => ({ ...this.#feed!.latencyNs }), 'quantile');
     this.#counter('feed_malformed_total', 'lines of the source skipped', () => board.get('feedMalformed'));
+    this.#counter('feed_late_total', 'trades whose second was over: in no bar', () => board.sum('feedLate'));
     this.#counter('feed_unreadable_total', 'messages without the fields they need', () => board.sum('feedUnreadable'));
   }
 

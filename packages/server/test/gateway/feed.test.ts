@@ -71,6 +71,7 @@ test.each([
         feed_conflated: '0',
         feed_dropped: '0',
         feed_unreadable: '0',
+        feed_late: '0',
         feed_malformed: String(MALFORMED.length),
       });
       for (const [symbol, price] of recording.last) {

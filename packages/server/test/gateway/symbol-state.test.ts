@@ -52,10 +52,10 @@ test('a bar has the trades of one second by the exchange', () => {
   });
 });
 
-test('a trade that comes too late does not bring an old bar back', () => {
+test('a trade that comes too late does not bring an old bar back, and says so', () => {
   const state = new SymbolState('X', undefined);
-  state.trade(trade('10', '1', 2000));
-  state.trade(trade('99', '1', 1999));
+  expect(state.trade(trade('10', '1', 2000))).toBe(true);
+  expect(state.trade(trade('99', '1', 1999))).toBe(false);
   expect(barOf(state)).toMatchObject({ time: 2000, high: '10', trades: 1 });
   expect(state.last).toBe('99');
 });

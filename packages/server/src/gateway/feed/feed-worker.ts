@@ -25,7 +25,7 @@ class FeedWorker {
   readonly #symbols = new Map<string, SymbolState>();
   /** The symbols that the running batch touched, and whether somebody listens to their ticks. */
   readonly #touched = new Map<SymbolState, boolean>();
-  readonly #count: Readonly<Record<'trades' | 'quotes' | 'other' | 'unreadable', (n: number) => void>>;
+  readonly #count: Readonly<Record<'trades' | 'quotes' | 'other' | 'unreadable' | 'late', (n: number) => void>>;
 
   constructor({ workerData, workerIndex }: FeedContext<FeedWorkerData>) {
     this.#stores = Stores.attach(workerData.stores);
@@ -40,6 +40,7 @@ class FeedWorker {
       quotes: board.counter('feedQuotes', workerIndex),
       other: board.counter('feedOther', workerIndex),
       unreadable: board.counter('feedUnreadable', workerIndex),
+      late: board.counter('feedLate', workerIndex),
     };
     this.#store = new SymbolStore(this.#stores, board.counter('feedUnstored', workerIndex));
   }
@@ -88,7 +89,7 @@ class FeedWorker {
     }
     if (message.kind === 'trade') {
       this.#count.trades(1);
-      state.trade(message);
+      if (!state.trade(message)) this.#count.late(1);
     } else {
       this.#count.quotes(1);
       state.quoted(message);

@@ -52,14 +52,15 @@ export class SymbolState {
     this.#bar = totals.bar;
   }
 
-  trade({ price, quantity, timeMs }: Trade): void {
+  /** False: it came too late for its bar; the other figures have it. */
+  trade({ price, quantity, timeMs }: Trade): boolean {
     const amount = Number(quantity);
     this.last = price;
     this.#notional += Number(price) * amount;
     this.#volume += amount;
     this.#priceDecimals = Math.max(this.#priceDecimals, decimalsOf(price));
     this.#quantityDecimals = Math.max(this.#quantityDecimals, decimalsOf(quantity));
-    this.#addToBar(price, amount, timeMs - (timeMs % BAR_MS));
+    return this.#addToBar(price, amount, timeMs - (timeMs % BAR_MS));
   }
 
   quoted({ bid, bidQuantity, ask, askQuantity, timeMs }: Quote): void {
@@ -90,9 +91,9 @@ export class SymbolState {
   }
 
   /** A trade that comes after its second is over counts in no bar: the bar that is shown never goes back. */
-  #addToBar(price: string, amount: number, time: number): void {
+  #addToBar(price: string, amount: number, time: number): boolean {
     let bar = this.#bar;
-    if (bar !== undefined && time < bar.time) return;
+    if (bar !== undefined && time < bar.time) return false;
     if (bar === undefined || time > bar.time) {
       bar = this.#bar = { time, open: price, high: price, low: price, close: price, volume: '0', trades: 0 };
       this.#barVolume = 0;
@@ -103,6 +104,7 @@ export class SymbolState {
     this.#barVolume += amount;
     bar.volume = this.#barVolume.toFixed(this.#quantityDecimals);
     bar.trades++;
+    return true;
   }
 }
 
