@@ -417,6 +417,10 @@ TEST(TimerWheel, BehavesLikeASortedList) {
           ASSERT_EQ(wheel.next_expiry_ms(), kNever);
         } else {
           ASSERT_LE(wheel.next_expiry_ms(), list.next_ms());
+          if (step % 16 == 0) {
+            const std::uint64_t next = list.next_ms();
+            ASSERT_EQ(wheel.earliest_ms(), next);
+          }
           ASSERT_GT(wheel.next_expiry_ms() / tick, now / tick);
         }
       }

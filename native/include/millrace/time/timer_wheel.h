@@ -126,9 +126,25 @@ class TimerWheel {
   std::uint64_t next_expiry_ms() const noexcept {
     if (levels_ == 0) return kNever;
     std::uint32_t head;
-    const std::uint64_t tick = next_slot(head);
-    const std::uint64_t latest = (kNever - 1) / tick_ms_;
-    return tick <= latest ? tick * tick_ms_ : kNever - 1;
+    return ms_of(next_slot(head));
+  }
+
+  // When the next timer fires, exactly. UINT64_MAX: no timers. Looks at the timers of one slot, and
+  // at those of later ones only as far as timers there were put off.
+  std::uint64_t earliest_ms() const noexcept {
+    std::uint64_t earliest = kNever;
+    for (std::uint32_t levels = levels_; levels != 0; levels &= levels - 1) {
+      const auto level = static_cast<std::uint32_t>(std::countr_zero(levels));
+      for (std::uint64_t slots = occupied_[level]; slots != 0; slots &= slots - 1) {
+        const auto slot = static_cast<std::uint32_t>(std::countr_zero(slots));
+        if (earliest <= begin_of(level, slot)) return ms_of(earliest);
+        const std::uint32_t head = level * kSlots + slot;
+        for (std::uint32_t i = nodes_[head].next; i != head; i = nodes_[i].next) {
+          earliest = nodes_[i].tick < earliest ? nodes_[i].tick : earliest;
+        }
+      }
+    }
+    return levels_ == 0 ? kNever : ms_of(earliest);
   }
 
   // Live timers, exactly.
@@ -173,6 +189,11 @@ class TimerWheel {
   std::uint64_t last_tick(std::uint64_t now_ms) const noexcept {
     const std::uint64_t tick = tick_ms_ == 1 ? now_ms : now_ms / tick_ms_;
     return tick < kNever ? tick : kNever - 1;
+  }
+
+  std::uint64_t ms_of(std::uint64_t tick) const noexcept {
+    const std::uint64_t latest = (kNever - 1) / tick_ms_;
+    return tick <= latest ? tick * tick_ms_ : kNever - 1;
   }
 
   bool is_live(Handle handle) const noexcept {
@@ -250,6 +271,11 @@ class TimerWheel {
     const auto level = static_cast<std::uint32_t>(std::countr_zero(levels_));
     const auto slot = static_cast<std::uint32_t>(std::countr_zero(occupied_[level]));
     head = level * kSlots + slot;
+    return begin_of(level, slot);
+  }
+
+  // The tick at which an occupied slot begins.
+  std::uint64_t begin_of(std::uint32_t level, std::uint32_t slot) const noexcept {
     const std::uint32_t shift = level * kDigitBits;
     const std::uint64_t above =
         shift + kDigitBits >= 64 ? 0 : ~std::uint64_t{0} << (shift + kDigitBits);

@@ -1,0 +1,139 @@
+import { codedError } from '@millrace/native';
+import { getSystemErrorName } from 'node:util';
+import { closedError, fullError } from './errors.js';
+import { native } from './native.js';
+import * as r from './registers.js';
+
+const { f64, u32 } = r;
+
+export interface WheelSettings {
+  readonly capacity: number;
+  readonly tickMs: number;
+  readonly manual: boolean;
+}
+
+/**
+ * One thread's handle on a wheel of the addon: makes errors of what it answers, and checks nothing. Owns the handle, and
+ * with it, where the wheel was made here, what waits for it in the event loop.
+ */
+export class RawWheel {
+  /** Whether it was made on this thread, where its timers expire. */
+  readonly owner: boolean;
+  readonly manual: boolean;
+  #handle: number;
+
+  private constructor(handle: number, owner: boolean, manual: boolean) {
+    this.#handle = handle;
+    this.owner = owner;
+    this.manual = manual;
+  }
+
+  /** @param listener - is told of expired ids in the event loop; with a manual clock `advance` answers them */
+  static open({ capacity, tickMs, manual }: WheelSettings, listener: (ids: Uint32Array) => void): RawWheel {
+    const handle = native.open(capacity, tickMs, manual ? 1 : 0);
+    if (handle < 0) {
+      const code = getSystemErrorName(handle);
+      throw codedError(code, `${code}: a wheel of ${capacity} timers cannot be had. Lower capacity`, { errno: handle });
+    }
+    r.listeners.set(handle, listener);
+    return new RawWheel(handle, true, manual);
+  }
+
+  /** Undefined: no such wheel lives. */
+  static attach(id: number, nonce: number): RawWheel | undefined {
+    const handle = native.attach(id, nonce);
+    return handle < 0 ? undefined : new RawWheel(handle, false, u32[r.STATUS] === r.DONE);
+  }
+
+  schedule(delayMs: number, id: number): number {
+    this.#select();
+    f64[r.NUMBER] = delayMs;
+    u32[r.ID] = id;
+    native.schedule();
+    const timer = f64[r.TIMER]!;
+    if (timer === 0) throw u32[r.STATUS] === r.CLOSED ? closedError() : fullError();
+    return timer;
+  }
+
+  cancel(timer: number): boolean {
+    this.#select();
+    f64[r.TIMER] = timer;
+    native.cancel();
+    return u32[r.STATUS] === r.DONE;
+  }
+
+  reschedule(timer: number, delayMs: number): boolean {
+    this.#select();
+    f64[r.TIMER] = timer;
+    f64[r.NUMBER] = delayMs;
+    native.reschedule();
+    return u32[r.STATUS] === r.DONE;
+  }
+
+  scheduleMany(delaysMs: Uint32Array, ids: Uint32Array, handles: Float64Array): number {
+    this.#select();
+    native.scheduleMany(delaysMs, ids, handles);
+    if (u32[r.STATUS] === r.CLOSED) throw closedError();
+    return f64[r.NUMBER]!;
+  }
+
+  cancelMany(handles: Float64Array): number {
+    this.#select();
+    native.cancelMany(handles);
+    return f64[r.NUMBER]!;
+  }
+
+  advance(nowMs: number): Uint32Array | undefined {
+    this.#select();
+    f64[r.NUMBER] = nowMs;
+    return native.advance();
+  }
+
+  get size(): number {
+    this.#select();
+    native.size();
+    return f64[r.NUMBER]!;
+  }
+
+  nextExpiryMs(): number | undefined {
+    this.#select();
+    native.nextExpiry();
+    return u32[r.STATUS] === r.DONE ? f64[r.NUMBER] : undefined;
+  }
+
+  get nowMs(): number {
+    this.#select();
+    native.now();
+    return f64[r.NUMBER]!;
+  }
+
+  reference(referenced: boolean): void {
+    this.checkOpen();
+    native.reference(this.#handle, referenced ? 1 : 0);
+  }
+
+  share(): { id: number; nonce: number } {
+    this.checkOpen();
+    return native.share(this.#handle);
+  }
+
+  close(): void {
+    if (this.#handle < 0) return;
+    r.listeners.delete(this.#handle);
+    native.close(this.#handle);
+    this.#handle = -1;
+  }
+
+  get closed(): boolean {
+    return this.#handle < 0;
+  }
+
+  checkOpen(): void {
+    if (this.#handle < 0) throw closedError();
+  }
+
+  #select(): void {
+    if (this.#handle < 0) throw closedError();
+    u32[r.WHEEL] = this.#handle;
+  }
+}
