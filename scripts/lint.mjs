@@ -19,12 +19,13 @@ async function step(name, result) {
 function cppSources() {
   const folders = [
     ...['include', 'test', 'model', 'bench'].map((name) => path.join(nativeFolder, name)),
-    ...packages().flatMap(({ folder }) => ['src', 'bench'].map((name) => path.join(folder, name))),
+    ...packages().flatMap(({ folder }) => ['src', 'bench', 'examples'].map((name) => path.join(folder, name))),
   ];
   return folders.flatMap((folder) => {
     try {
       const files = readdirSync(folder, { recursive: true });
-      return files.filter((file) => /\.(cc|h)$/.test(file)).map((file) => path.relative(root, path.join(folder, file)));
+      const ours = files.filter((file) => /\.(cc|h)$/.test(file) && !/(^|\/)(build|node_modules)\//.test(file));
+      return ours.map((file) => path.relative(root, path.join(folder, file)));
     } catch {
       return []; // Not every package has a bench.
     }

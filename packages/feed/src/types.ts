@@ -120,7 +120,7 @@ export interface FeedStats {
   readonly latencyNs: { readonly p50: number; readonly p99: number; readonly max: number };
   /**
    * What a push takes of the callback it is called in, nanoseconds, native producers included; a message refused at
-   * once is not in it. Of pushes that do not wait for room one in 64 is timed; each that does is.
+   * once is not in it. Of pushes that do not wait for room one in 512 is timed; each that does is.
    */
   readonly pushNs: { readonly p50: number; readonly p99: number; readonly max: number };
 }
