@@ -1,0 +1,275 @@
+import { errors } from './errors.js';
+import { AbortKind, Word } from './layout.js';
+import type { CheckedOptions } from './options.js';
+import type { PoolThread } from './pool-thread.js';
+import type { Task } from './task.js';
+import { TaskFigures } from './task-figures.js';
+import type { TaskAnswer, TaskLane } from './task-lane.js';
+import { TaskQueue } from './task-queue.js';
+
+/** So much work, by the mean of what was run, is given to a worker in advance, and so many tasks at most. */
+const AHEAD_MS = 1;
+const MOST_AHEAD = 256;
+/** An idle worker takes over half of what another has not begun if that is so much work, or has waited so long. */
+const WORTH_TAKING_MS = 0.2;
+const TAKE_AFTER_MS = 1;
+/** Tasks over which the mean is taken, about. */
+const MEAN_OVER = 8;
+
+/**
+ * Which task goes to which worker and when: holds the queue, gives tasks to lanes, takes them back when a more urgent
+ * one comes or another worker has nothing to do, and settles them. For the pool's thread. Owns the queue and the figures.
+ * A task costs no allocation here.
+ */
+export class Dispatcher {
+  readonly queue = new TaskQueue();
+  readonly figures = new TaskFigures();
+  /** Tasks whose promises are pending. */
+  unsettled = 0;
+  readonly #options: CheckedOptions;
+  /** Threads on seats. */
+  readonly #threads: PoolThread[] = [];
+  readonly #idle: () => void;
+  #meanMs = AHEAD_MS;
+  #balancing: NodeJS.Timeout | undefined;
+
+  /** `idle` is called when no promise is pending any more. */
+  constructor(options: CheckedOptions, idle: () => void) {
+    this.#options = options;
+    this.#idle = idle;
+  }
+
+  get #limit(): number {
+    return this.#options.capacity + this.#options.workers;
+  }
+
+  hasRoom(count: number): boolean {
+    return this.unsettled + count <= this.#limit;
+  }
+
+  /** Makes room by dropping the oldest task that has not begun. False: all have. */
+  dropOldest(): boolean {
+    this.#requeue(this.#threads.flatMap(({ lane }) => lane.takeBackAll()));
+    const task = this.queue.dropOldest();
+    if (task === undefined) return false;
+    this.#reject(task, errors.dropped());
+    return true;
+  }
+
+  /** There is room. `dispatch` is to follow. */
+  add(task: Task): void {
+    this.unsettled++;
+    this.queue.push(task);
+  }
+
+  // --- Threads ---
+
+  addThread(thread: PoolThread): void {
+    this.#threads.push(thread);
+  }
+
+  /**
+   * Takes back what the thread has not begun, and fails what it has.
+   *
+   * @param failure - makes the error for a task that was begun
+   */
+  removeThread(thread: PoolThread, failure: () => Error): void {
+    const index = this.#threads.indexOf(thread);
+    if (index >= 0) this.#threads.splice(index, 1);
+    const { lane } = thread;
+    this.#requeue(lane.takeBackAll());
+    // Last of all: what it finished before nothing was left for it to begin counts.
+    this.collect(thread);
+    for (const task of lane.takeBegun()) this.#fail(task, failure());
+    lane.close();
+  }
+
+  /** Takes in what the thread has answered. */
+  collect(thread: PoolThread): void {
+    thread.lane.collect((task, answer) => this.#answered(thread, task, answer));
+  }
+
+  #answered(thread: PoolThread, task: Task, answer: TaskAnswer): void {
+    const { runMs } = answer;
+    this.#meanMs += (runMs - this.#meanMs) / MEAN_OVER;
+    this.figures.waits.add(answer.startedAt - task.enqueuedAt);
+    this.figures.runs.add(runMs);
+    thread.overdueSince = undefined;
+    if (!task.settle()) return;
+    if (answer.failed) {
+      this.figures.failed++;
+      task.reject(answer.value);
+    } else {
+      this.figures.completed++;
+      task.resolve(answer.value);
+    }
+    this.#settled();
+  }
+
+  #settled(): void {
+    if (--this.unsettled === 0) this.#idle();
+  }
+
+  #fail(task: Task, error: unknown): void {
+    if (!task.settle()) return;
+    this.figures.failed++;
+    task.reject(error);
+    this.#settled();
+  }
+
+  /** Of a task that has not begun and is in no queue. */
+  #reject(task: Task, error: unknown): void {
+    if (!task.settle()) return;
+    this.figures.rejected++;
+    task.reject(error);
+    this.#settled();
+  }
+
+  /** The caller does not want it any more: removed if it has not begun, else told to end. */
+  abandon(task: Task, error: unknown, kind: AbortKind): void {
+    if (task.settled) return;
+    const { lane } = task;
+    if (lane === undefined) {
+      this.#reject(task, error);
+      this.queue.settledOne();
+    } else if (lane.takeBack(task)) {
+      this.#reject(task, error);
+    } else {
+      const thread = this.#threads.find((one) => one.lane === lane);
+      if (thread !== undefined) this.collect(thread);
+      if (task.settled) return;
+      if (thread !== undefined) thread.overdueSince = performance.now();
+      lane.abort(task, kind);
+      this.#fail(task, error);
+    }
+  }
+
+  /** Rejects all that has not ended. */
+  abandonAll(makeError: () => Error): void {
+    for (const thread of [...this.#threads]) {
+      this.collect(thread);
+      this.#requeue(thread.lane.takeBackAll());
+      for (const task of thread.lane.takeBegun()) this.#fail(task, makeError());
+    }
+    for (let task = this.queue.shift(); task !== undefined; task = this.queue.shift()) this.#reject(task, makeError());
+  }
+
+  #requeue(tasks: Task[]): void {
+    // The last one first: each goes before the others.
+    tasks.sort((a, b) => b.sequence - a.sequence);
+    for (const task of tasks) this.queue.unshift(task);
+  }
+
+  // --- Giving ---
+
+  /** Gives what can be given. */
+  dispatch(): void {
+    this.#preempt();
+    for (let task = this.queue.peek(); task !== undefined; task = this.queue.peek()) {
+      const thread = this.#pick(task);
+      if (thread === undefined) break;
+      this.#give(thread);
+    }
+    if (this.queue.length === 0) this.#balance(false);
+    for (const { lane } of this.#threads) lane.publish();
+  }
+
+  /** More urgent tasks go before those that were given and have not begun. */
+  #preempt(): void {
+    const first = this.queue.peek();
+    if (first === undefined) return;
+    for (const { lane } of this.#threads) {
+      // Not gathered from all of them: that is rare, and this is every time.
+      if (lane.lowestPriority < first.priority) this.#requeue(lane.takeBackAll());
+    }
+  }
+
+  /** The thread with the least to do, if there is one to give something to. */
+  #pick(task: Task): PoolThread | undefined {
+    let best: PoolThread | undefined;
+    for (const thread of this.#threads) {
+      if (best !== undefined && thread.lane.outstanding >= best.lane.outstanding) continue;
+      if (this.#roomOf(thread) > 0 && !(task.transfers && thread.lane.outstanding > 0)) best = thread;
+    }
+    return best;
+  }
+
+  #roomOf(thread: PoolThread): number {
+    const { outstanding, answered } = thread.lane;
+    // Nothing waits behind a task that may cost the worker its life.
+    const ahead =
+      thread.overdueSince === undefined ? Math.min(MOST_AHEAD, Math.max(1, Math.floor(AHEAD_MS / this.#meanMs))) : 1;
+    const room = Math.min(ahead - outstanding, this.#options.recycleAfterTasks - answered - outstanding);
+    return room > 0 && !thread.retiring ? Math.min(room, thread.lane.room) : 0;
+  }
+
+  #give(thread: PoolThread): void {
+    const { lane } = thread;
+    const share = Math.ceil(this.queue.length / this.#threads.length);
+    for (let left = Math.min(this.#roomOf(thread), share); left > 0; left--) {
+      const task = this.queue.peek();
+      if (task === undefined || (task.transfers && lane.outstanding > 0)) return;
+      this.queue.shift();
+      try {
+        lane.give(task);
+      } catch (error) {
+        this.#reject(task, error);
+        continue;
+      }
+      if (task.transfers) return;
+    }
+  }
+
+  /** Idle workers take over from those that have more than they come to. */
+  #balance(late: boolean): void {
+    const idle = this.#threads.filter((thread) => thread.lane.outstanding === 0 && this.#roomOf(thread) > 0);
+    if (idle.length === 0 || idle.length === this.#threads.length) return;
+    for (const thread of idle) {
+      const donor = this.#mostWaiting();
+      if (donor === undefined) return;
+      const { waiting } = donor;
+      if (!late && waiting * this.#meanMs < WORTH_TAKING_MS) {
+        this.#balancing ??= setTimeout(() => this.#balanceLate(), TAKE_AFTER_MS).unref();
+        return;
+      }
+      this.#requeue(donor.takeBackLast(Math.ceil(waiting / 2)));
+      while (this.queue.length > 0 && this.#roomOf(thread) > 0) this.#give(thread);
+    }
+  }
+
+  #balanceLate(): void {
+    this.#balancing = undefined;
+    if (this.queue.length > 0) return;
+    this.#balance(true);
+    this.dispatch();
+  }
+
+  #mostWaiting(): TaskLane | undefined {
+    let best: TaskLane | undefined;
+    for (const { lane } of this.#threads) {
+      if (lane.outstanding > 1 && lane.waiting > (best?.waiting ?? 0)) best = lane;
+    }
+    return best;
+  }
+
+  // --- Figures ---
+
+  /** Whether a worker has something to do. */
+  get busy(): boolean {
+    return this.#threads.some((thread) => thread.lane.outstanding > 0);
+  }
+
+  get running(): number {
+    let running = 0;
+    for (const { lane, overdueSince } of this.#threads) {
+      // Plain sums: what has been answered and not collected still counts as running.
+      running += lane.outstanding - lane.waiting - (overdueSince === undefined ? 0 : 1);
+    }
+    return running;
+  }
+
+  /** Above the limit of memory, as far as the thread has said. */
+  isLarge(thread: PoolThread): boolean {
+    return thread.lane.word(Word.HeapKib) > this.#options.recycleAboveKib;
+  }
+}

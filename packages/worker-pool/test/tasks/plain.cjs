@@ -1,0 +1,3 @@
+'use strict';
+module.exports = (value) => `plain ${value}`;
+module.exports.named = (value) => `named ${value}`;

@@ -1,0 +1,1 @@
+throw Object.assign(new Error('no licence'), { code: 'E_LICENCE' });
