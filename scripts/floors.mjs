@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { nativeFolder } from './workspace.mjs';
 
-// Beside the folders lies the interface for C, feed.h: plain declarations, for all floors.
-const height = { '.': 0, base: 0, memory: 1, concurrent: 1, time: 1, io: 2, framing: 2, feed: 2, server: 3 };
+// Beside the folders lie the interfaces for C, feed.h and queue.h: plain declarations, for all floors.
+const height = { '.': 0, base: 0, memory: 1, concurrent: 1, time: 1, io: 2, framing: 2, feed: 2, queue: 2, server: 3 };
 
 function heightOf(floor) {
   if (!(floor in height)) throw new Error(`millrace/${floor} has no floor: add it to scripts/floors.mjs`);

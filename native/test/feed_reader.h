@@ -15,11 +15,11 @@ namespace millrace {
 class FeedReader {
  public:
   explicit FeedReader(std::uint64_t thread = 1)
-      : bell_(std::make_shared<Bell>(&FeedReader::ring, this)), consumer_(bell_, thread) {}
+      : bell_(std::make_shared<Doorbell>(&FeedReader::ring, this)), consumer_(bell_, thread) {}
   ~FeedReader() { bell_->detach(); }
 
   FeedConsumer& consumer() { return consumer_; }
-  const std::shared_ptr<Bell>& bell() const { return bell_; }
+  const std::shared_ptr<Doorbell>& bell() const { return bell_; }
 
   // Waits to be rung.
   void wait() {
@@ -77,7 +77,7 @@ class FeedReader {
 
   Parker parker_;
   std::atomic<bool> rung_{false};
-  std::shared_ptr<Bell> bell_;
+  std::shared_ptr<Doorbell> bell_;
   FeedConsumer consumer_;
 };
 

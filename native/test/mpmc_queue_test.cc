@@ -158,6 +158,61 @@ TEST(MpmcQueue, CloseRefusesPushesAndKeepsWhatIsIn) {
   }
 }
 
+// What a thread that is suspended inside a claim does to the others: they go round its slot, as far
+// as that is possible, and none waits for it.
+TEST(MpmcQueue, AProducerStoppedInItsClaimHidesWhatComesAfterIt) {
+  Queue queue(4);
+  std::uint64_t value = 0;
+  const auto stopped = [&](std::uint32_t, std::uint32_t index, std::uint64_t& slot) {
+    EXPECT_EQ(index, 0u);
+    EXPECT_TRUE(queue.try_push(2));
+    EXPECT_TRUE(queue.try_push(3));
+    EXPECT_FALSE(queue.try_pop(value));
+    EXPECT_FALSE(queue.can_pop());
+    EXPECT_TRUE(queue.try_push(4));
+    EXPECT_FALSE(queue.try_push(5));
+    slot = 1;
+  };
+  EXPECT_EQ(queue.push_run(1, stopped), 1u);
+  for (std::uint64_t i = 1; i <= 4; ++i) {
+    ASSERT_TRUE(queue.try_pop(value));
+    EXPECT_EQ(value, i);
+  }
+}
+
+TEST(MpmcQueue, AConsumerStoppedInItsClaimKeepsItsSlotFromTheNextLap) {
+  Queue queue(4);
+  for (std::uint64_t i = 1; i <= 4; ++i) ASSERT_TRUE(queue.try_push(i));
+  std::uint64_t value = 0;
+  const auto stopped = [&](std::uint32_t, std::uint32_t, const std::uint64_t& slot) {
+    for (std::uint64_t i = 2; i <= 4; ++i) {
+      ASSERT_TRUE(queue.try_pop(value));
+      EXPECT_EQ(value, i);
+    }
+    EXPECT_FALSE(queue.try_push(5));
+    EXPECT_EQ(queue.size(), 0u);
+    value = slot;
+  };
+  EXPECT_EQ(queue.pop_run(1, stopped), 1u);
+  EXPECT_EQ(value, 1u);
+  EXPECT_TRUE(queue.try_push(5));
+}
+
+TEST(MpmcQueue, PopIfLeavesWhatIsRefused) {
+  Queue queue(2);
+  std::uint64_t value = 0;
+  const auto take = [&](std::uint32_t, std::uint32_t, const std::uint64_t& slot) { value = slot; };
+  const auto even = [](std::uint64_t& slot) { return slot % 2 == 0; };
+  EXPECT_EQ(queue.pop_if(even, take), PopIf::kEmpty);
+  queue.try_push(1);
+  EXPECT_EQ(queue.pop_if(even, take), PopIf::kRefused);
+  EXPECT_TRUE(queue.try_pop(value));
+  queue.try_push(2);
+  EXPECT_EQ(queue.pop_if(even, take), PopIf::kPopped);
+  EXPECT_EQ(value, 2u);
+  EXPECT_EQ(queue.pushed(), 2u);
+}
+
 // A value says who pushed it and as which: each consumer must see each producer's in order.
 struct Ledger {
   std::uint64_t count = 0;

@@ -103,7 +103,7 @@ class Handle {
   std::uint32_t room_ticket = 0;
   std::vector<std::shared_ptr<FeedConsumer>> consumers;
   std::vector<std::uint32_t> groups;
-  std::shared_ptr<Bell> bell;
+  std::shared_ptr<Doorbell> bell;
 
   napi_status open_doorbell(napi_value callback) {
     napi_value name = nullptr;
@@ -115,7 +115,7 @@ class Handle {
     if (status != napi_ok) return status;
     // After the function: hooks run in reverse order, and the function must still be there in ours.
     napi_add_env_cleanup_hook(env_, &Handle::on_environment_end, this);
-    bell = std::make_shared<Bell>(&Handle::ring, doorbell_);
+    bell = std::make_shared<Doorbell>(&Handle::ring, doorbell_);
     feed->observe(bell);
     return napi_ok;
   }

@@ -13,17 +13,19 @@
 
 namespace millrace {
 
+enum class PopIf { kEmpty, kRefused, kPopped };
+
 // A bounded queue for small values: any number of producers and consumers, first in first out by
 // order of claim. Every member may be called from any thread. Owns its slots (bytes()), allocated
 // at construction and never again. Costs two locked instructions a push-pop pair; a batch claims a
 // whole run of slots with one.
 //
 // Algorithm: Dmitry Vyukov's bounded MPMC queue; the run claims are ours. Nothing here blocks, but
-// it is not lock-free: a thread that is suspended between its claim and its hand-over holds back
-// the one slot it claimed. Until it goes on, consumers find the queue empty at a slot that is being
-// filled, and producers, a lap later, find it full at a slot that is being emptied, *even if every
-// other slot is free*. With a single consumer the second cannot happen; with several, a queue of
-// keys that "cannot be full" must be pushed to with push_assured().
+// it is not lock-free: a thread that is suspended between claim and hand-over holds back its slots.
+// Until it goes on, consumers find the queue empty at a slot that is being filled, and producers, a
+// lap later, find it full at a slot that is being emptied, *even if every other slot is free*. With
+// one consumer the second cannot happen; with several, a queue of keys that "cannot be full" must
+// be pushed to with push_assured().
 template <class T>
 class MpmcQueue {
   static_assert(std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T>);
@@ -61,25 +63,22 @@ class MpmcQueue {
   // Pushes a prefix of `values`, adjacent in the queue, and returns its length: 0 when full or
   // closed.
   std::uint32_t try_push_many(std::span<const T> values) noexcept {
-    const std::uint32_t wanted = clamp(values.size());
-    std::uint64_t position = tail_.position.load(std::memory_order_relaxed);
-    std::uint32_t run;
-    do {
-      for (;;) {
-        if ((position & kClosed) != 0 || wanted == 0) return 0;
-        // A slot that reads `position` is free for this lap.
-        std::int64_t lead;
-        run = ready_run(position, 0, wanted, lead);
-        if (run != 0) break;
-        if (lead < 0) return 0;
-        position = tail_.position.load(std::memory_order_relaxed);
-      }
-      // Relaxed: the slots' sequences order the values. Fails if somebody claimed, or closed.
-    } while (!tail_.position.compare_exchange_weak(
-        position, position + run, std::memory_order_relaxed, std::memory_order_relaxed));
+    return push_run(clamp(values.size()),
+                    [&](std::uint32_t i, std::uint32_t, T& value) { value = values[i]; });
+  }
+
+  // Claims up to `wanted` free slots in a row and calls fill(i, index, value) for each: its number
+  // in the run, its index below capacity() (a queue of larger things keeps them beside it), and
+  // where the value goes. Returns how many. The claim holds others up: fill must be quick.
+  template <class Fill>
+  std::uint32_t push_run(std::uint32_t wanted, Fill&& fill) noexcept {
+    std::uint64_t position;
+    // A slot that reads `position` is free for this lap.
+    const std::uint32_t run = claim(tail_.position, 0, wanted, position);
+    if (run == 0) return 0;
     for (std::uint32_t i = 0; i < run; ++i) {
       Slot& slot = slots_[(position + i) & mask_];
-      slot.value = values[i];
+      fill(i, static_cast<std::uint32_t>((position + i) & mask_), slot.value);
       // Release: pairs with the acquire in ready_run() of the consumer.
       slot.sequence.store(position + i + 1, std::memory_order_release);
     }
@@ -103,29 +102,46 @@ class MpmcQueue {
 
   // Pops up to out.size() adjacent values and returns how many: 0 when empty.
   std::uint32_t try_pop_many(std::span<T> out) noexcept {
-    const std::uint32_t wanted = clamp(out.size());
-    if (wanted == 0) return 0;
-    std::uint64_t position = head_.position.load(std::memory_order_relaxed);
-    std::uint32_t run;
-    do {
-      for (;;) {
-        // A slot that reads `position + 1` has been filled in this lap.
-        std::int64_t lead;
-        run = ready_run(position, 1, wanted, lead);
-        if (run != 0) break;
-        if (lead < 0) return 0;
-        position = head_.position.load(std::memory_order_relaxed);
-      }
-      // Relaxed: the slots' sequences order the values.
-    } while (!head_.position.compare_exchange_weak(
-        position, position + run, std::memory_order_relaxed, std::memory_order_relaxed));
-    for (std::uint32_t i = 0; i < run; ++i) {
-      Slot& slot = slots_[(position + i) & mask_];
-      out[i] = slot.value;
-      // Release: pairs with the acquire in ready_run() of the producer that comes a lap later.
-      slot.sequence.store(position + i + capacity_, std::memory_order_release);
-    }
+    return pop_run(clamp(out.size()),
+                   [&](std::uint32_t i, std::uint32_t, const T& value) { out[i] = value; });
+  }
+
+  // Claims up to `wanted` filled slots in a row and calls take(i, index, value) for each, as
+  // push_run() does. Returns how many.
+  template <class Take>
+  std::uint32_t pop_run(std::uint32_t wanted, Take&& take) noexcept {
+    std::uint64_t position;
+    // A slot that reads `position + 1` has been filled in this lap.
+    const std::uint32_t run = claim(head_.position, 1, wanted, position);
+    for (std::uint32_t i = 0; i < run; ++i) hand_back(position + i, i, take);
     return run;
+  }
+
+  // pop_run() of one value, if accept(value) says so; kRefused if not, and it stays. accept() may
+  // see a value that is being replaced (its answer is then ignored): it reads with an acquire what
+  // producers' fill() stores with a release, through std::atomic_ref.
+  template <class Accept, class Take>
+  PopIf pop_if(Accept&& accept, Take&& take) noexcept {
+    std::uint64_t position = head_.position.load(std::memory_order_relaxed);
+    for (;;) {
+      std::int64_t lead;
+      if (ready_run(position, 1, 1, lead) == 0) {
+        if (lead < 0) return PopIf::kEmpty;
+        position = head_.position.load(std::memory_order_relaxed);
+      } else if (accept(static_cast<T&>(slots_[position & mask_].value))) {
+        // As in claim(). That it succeeds means that the value was that of this lap.
+        if (head_.position.compare_exchange_weak(position, position + 1,
+                                                 std::memory_order_relaxed)) {
+          hand_back(position, 0, take);
+          return PopIf::kPopped;
+        }
+      } else if (const std::uint64_t now = head_.position.load(std::memory_order_relaxed);
+                 now == position) {
+        return PopIf::kRefused;
+      } else {
+        position = now;
+      }
+    }
   }
 
   // Whether a pop would have found a value a moment ago. What a consumer asks before it sleeps:
@@ -156,7 +172,10 @@ class MpmcQueue {
     return static_cast<std::uint32_t>(tail_.high_water.load(std::memory_order_relaxed));
   }
 
-  // Values popped since construction.
+  // Values pushed, or being pushed, and values popped, since construction.
+  std::uint64_t pushed() const noexcept {
+    return (tail_.position.load(std::memory_order_relaxed) & ~kClosed) - head_.start;
+  }
   std::uint64_t passed() const noexcept {
     return head_.position.load(std::memory_order_relaxed) - head_.start;
   }
@@ -218,6 +237,34 @@ class MpmcQueue {
     return count < kMaxCapacity ? static_cast<std::uint32_t>(count) : kMaxCapacity;
   }
 
+  // Claims up to `wanted` slots from `end` on, moving it. 0 when the first is not ready, or closed.
+  std::uint32_t claim(std::atomic<std::uint64_t>& end, std::uint64_t offset, std::uint32_t wanted,
+                      std::uint64_t& position) noexcept {
+    position = end.load(std::memory_order_relaxed);
+    std::uint32_t run;
+    do {
+      for (;;) {
+        if ((position & kClosed) != 0 || wanted == 0) return 0;
+        std::int64_t lead;
+        run = ready_run(position, offset, wanted, lead);
+        if (run != 0) break;
+        if (lead < 0) return 0;
+        position = end.load(std::memory_order_relaxed);
+      }
+      // Relaxed: the slots' sequences order the values. Fails if somebody claimed, or closed.
+    } while (!end.compare_exchange_weak(position, position + run, std::memory_order_relaxed,
+                                        std::memory_order_relaxed));
+    return run;
+  }
+
+  template <class Take>
+  void hand_back(std::uint64_t position, std::uint32_t i, Take&& take) noexcept {
+    Slot& slot = slots_[position & mask_];
+    take(i, static_cast<std::uint32_t>(position & mask_), static_cast<const T&>(slot.value));
+    // Release: pairs with the acquire in ready_run() of the producer of the next lap.
+    slot.sequence.store(position + capacity_, std::memory_order_release);
+  }
+
   // How many slots from `position` on are `offset` past their position, at most `wanted`. A claim
   // by compare-and-swap from `position` cannot be wrong: a slot leaves that state only when it is
   // claimed, and positions never repeat. If none: lead < 0 means that the slot is not ready yet,
@@ -251,7 +298,7 @@ class MpmcQueue {
     }
   }
 
-  // Read by everybody, written by nobody after construction.
+  // Read by everybody.
   alignas(kCacheLineBytes) Slot* slots_;
   std::uint64_t mask_ = 0;
   std::uint32_t capacity_ = 0;

@@ -13,11 +13,11 @@ namespace millrace {
 // a side. Constant time; the other side's line is read only when the remembered index does not
 // suffice.
 //
-// Positions count slots since the start and never wrap in practice (64 bits); all `capacity` slots
-// are usable.
+// Positions count slots since the start and never wrap in practice (63 bits; the last one of the
+// producer's says that it is closed); all `capacity` slots are usable.
 class SpscCursor {
  public:
-  // REQUIRES: capacity is a power of two, 1 to 2^31.
+  // REQUIRES: capacity is a power of two, 1 to 2^31; start below 2^62.
   explicit SpscCursor(std::uint32_t capacity, std::uint64_t start = 0) noexcept
       : producer_{start, start, capacity}, consumer_{start, start, capacity} {}
   SpscCursor(const SpscCursor&) = delete;
@@ -38,14 +38,17 @@ class SpscCursor {
   }
 
   std::uint64_t write_position() const noexcept {
-    return producer_.position.load(std::memory_order_relaxed);
+    return producer_.position.load(std::memory_order_relaxed) & ~kClosed;
   }
 
-  // Producer: hands over the next `count` slots. REQUIRES: count <= writable().
-  void publish(std::uint32_t count) noexcept {
+  // Producer: hands over the next `count` slots; false, and does not, if closed. REQUIRES: count <=
+  // writable().
+  bool publish(std::uint32_t count) noexcept {
+    std::uint64_t open = write_position();
     // Seq_cst read-modify-write: pairs with readable(), also as the look after the consumer has
     // announced its sleep (Parker::unpark_published).
-    producer_.position.exchange(write_position() + count, std::memory_order_seq_cst);
+    return producer_.position.compare_exchange_strong(open, open + count, std::memory_order_seq_cst,
+                                                      std::memory_order_relaxed);
   }
 
   // Consumer: slots that may be read from read_position() on; see writable().
@@ -71,9 +74,26 @@ class SpscCursor {
     consumer_.position.exchange(read_position() + count, std::memory_order_seq_cst);
   }
 
+  // Any thread: no publish() succeeds from here on. Idempotent.
+  void close() noexcept {
+    // Seq_cst: a consumer that is about to sleep sees it (Parker), like any other work.
+    producer_.position.fetch_or(kClosed, std::memory_order_seq_cst);
+  }
+  bool closed() const noexcept {
+    // Acquire: pairs with close().
+    return (producer_.position.load(std::memory_order_acquire) & kClosed) != 0;
+  }
+  // Closed, and every slot was given back: nothing more will come.
+  bool drained() const noexcept {
+    // Acquire: pairs with close(). Once closed the position stands still, so the answer is final.
+    const std::uint64_t position = producer_.position.load(std::memory_order_acquire);
+    return (position & kClosed) != 0 &&
+           consumer_.position.load(std::memory_order_relaxed) == (position & ~kClosed);
+  }
+
   // Any thread. Acquire: pairs with publish() and release(), for whoever reads the slots by them.
   std::uint64_t published() const noexcept {
-    return producer_.position.load(std::memory_order_acquire);
+    return producer_.position.load(std::memory_order_acquire) & ~kClosed;
   }
   std::uint64_t released() const noexcept {
     return consumer_.position.load(std::memory_order_acquire);
@@ -90,6 +110,8 @@ class SpscCursor {
   std::uint32_t mask() const noexcept { return producer_.capacity - 1; }
 
  private:
+  static constexpr std::uint64_t kClosed = std::uint64_t{1} << 63;
+
   // `seen` and the copy of the capacity belong to the side whose line they are on.
   struct alignas(kCacheLineBytes) Side {
     std::atomic<std::uint64_t> position;

@@ -29,7 +29,8 @@ class SpscRing {
   static constexpr std::uint32_t kMaxBytes = std::uint32_t{1} << 31;
 
   // REQUIRES: `memory` is 8-byte aligned and outlives the ring; `bytes` is a power of two between
-  // kMinBytes and kMaxBytes. `start` is the first position, in steps of 8 bytes.
+  // kMinBytes and kMaxBytes. `start` is the first position, in steps of 8 bytes, below
+  // 2^62.
   SpscRing(std::byte* memory, std::uint32_t bytes, std::uint64_t start = 0) noexcept
       : cursor_(bytes / kStep, start), memory_(memory) {}
   SpscRing(const SpscRing&) = delete;
@@ -62,15 +63,23 @@ class SpscRing {
     ++producer_.staged_records;
   }
 
-  // Producer: hands over all committed records. Afterwards Parker::unpark_published() is enough.
-  void publish() noexcept {
-    if (producer_.staged == 0) return;
-    const std::uint64_t pushed = producer_.pushed.load(std::memory_order_relaxed);
-    producer_.pushed.store(pushed + producer_.staged_records, std::memory_order_relaxed);
-    cursor_.publish(producer_.staged);
+  // Producer: hands over all committed records; false if closed, and they are gone. Afterwards
+  // Parker::unpark_published() is enough.
+  bool publish() noexcept {
+    if (producer_.staged == 0) return !closed();
+    const std::uint64_t before = producer_.pushed.load(std::memory_order_relaxed);
+    // First: who reads both counters never finds more popped than pushed.
+    producer_.pushed.store(before + producer_.staged_records, std::memory_order_relaxed);
+    const bool open = cursor_.publish(producer_.staged);
+    if (open) {
+      note_depth();
+      note_records(before + producer_.staged_records);
+    } else {
+      producer_.pushed.store(before, std::memory_order_relaxed);
+    }
     producer_.staged = 0;
     producer_.staged_records = 0;
-    note_depth();
+    return open;
   }
 
   // Producer: one record, published. False when full, too large, or closed.
@@ -82,8 +91,7 @@ class SpscRing {
     if (room == nullptr) return false;
     if (bytes != 0) std::memcpy(room, record.data(), bytes);
     commit(bytes);
-    publish();
-    return true;
+    return publish();
   }
 
   // Consumer: the next record, in place, valid until release(). False when there is none.
@@ -104,12 +112,22 @@ class SpscRing {
                                 std::memory_order_relaxed);
         return false;
       }
+      if (length == kPadding) {
+        consumer_.passed += steps;
+        continue;
+      }
+      consumer_.before = consumer_.passed;
       consumer_.passed += steps;
-      if (length == kPadding) continue;
       ++consumer_.passed_records;
       record = {payload(at), length};
       return true;
     }
+  }
+
+  // Consumer: the record that next() answered last was not taken after all. Once for each next().
+  void put_back() noexcept {
+    consumer_.passed = consumer_.before;
+    --consumer_.passed_records;
   }
 
   // Consumer: gives back the memory of every record that next() has answered. seq_cst, like
@@ -140,18 +158,11 @@ class SpscRing {
   // Parker::unpark_published() asks for.
   bool has_next() noexcept { return cursor_.readable(consumer_.passed + 1) > consumer_.passed; }
 
-  // Any thread: no reserve() from here on. Records reserved before may still be published, unless
-  // it is the producer that closes. Idempotent.
-  void close() noexcept {
-    // Seq_cst: a consumer that is about to sleep sees it (Parker), like any other work.
-    closed_.exchange(true, std::memory_order_seq_cst);
-  }
-  bool closed() const noexcept {
-    // Acquire: pairs with close().
-    return closed_.load(std::memory_order_acquire);
-  }
-  // Closed and empty: nothing more will come, if the producer closed it.
-  bool drained() const noexcept { return closed() && cursor_.depth() == 0; }
+  // Any thread: no record is handed over from here on. Idempotent.
+  void close() noexcept { cursor_.close(); }
+  bool closed() const noexcept { return cursor_.closed(); }
+  // Closed and empty: nothing more will come.
+  bool drained() const noexcept { return cursor_.drained(); }
 
   // Any thread.
   std::uint32_t capacity_bytes() const noexcept { return cursor_.capacity() * kStep; }
@@ -160,6 +171,10 @@ class SpscRing {
   // The greatest depth, headers and padding included, that the producer has seen.
   std::uint32_t high_water_bytes() const noexcept {
     return producer_.high_water.load(std::memory_order_relaxed) * kStep;
+  }
+  // The same in records.
+  std::uint64_t high_water_records() const noexcept {
+    return producer_.high_water_records.load(std::memory_order_relaxed);
   }
   // Records published, and records released, since construction.
   std::uint64_t pushed() const noexcept { return producer_.pushed.load(std::memory_order_relaxed); }
@@ -198,6 +213,14 @@ class SpscRing {
     if (depth > highest) producer_.high_water.store(depth, std::memory_order_relaxed);
   }
 
+  void note_records(std::uint64_t pushed) noexcept {
+    const std::uint64_t highest = producer_.high_water_records.load(std::memory_order_relaxed);
+    if (pushed - producer_.popped_seen <= highest) return;
+    producer_.popped_seen = consumer_.popped.load(std::memory_order_relaxed);
+    const std::uint64_t depth = pushed - producer_.popped_seen;
+    if (depth > highest) producer_.high_water_records.store(depth, std::memory_order_relaxed);
+  }
+
   struct alignas(kCacheLineBytes) Producer {
     std::uint32_t staged = 0;  // steps committed and not published, padding included
     std::uint32_t staged_records = 0;
@@ -205,10 +228,13 @@ class SpscRing {
     std::uint32_t padding = 0;
     std::atomic<std::uint64_t> pushed{0};
     std::atomic<std::uint32_t> high_water{0};
+    std::uint64_t popped_seen = 0;
+    std::atomic<std::uint64_t> high_water_records{0};
   };
   struct alignas(kCacheLineBytes) Consumer {
     std::uint32_t passed = 0;  // steps answered by next() and not released
     std::uint32_t passed_records = 0;
+    std::uint32_t before = 0;  // `passed` before the last record
     std::atomic<std::uint64_t> popped{0};
     std::atomic<std::uint64_t> damaged{0};
   };
@@ -217,7 +243,6 @@ class SpscRing {
   Producer producer_;
   Consumer consumer_;
   alignas(kCacheLineBytes) std::byte* const memory_;
-  std::atomic<bool> closed_{false};
 };
 
 }  // namespace millrace

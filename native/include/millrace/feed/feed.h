@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "millrace/base/clock.h"
+#include "millrace/base/doorbell.h"
 #include "millrace/base/spin_lock.h"
 #include "millrace/base/system_error.h"
-#include "millrace/feed/bell.h"
 #include "millrace/feed/delay_histogram.h"
 #include "millrace/feed/feed_consumer.h"
 #include "millrace/feed/feed_options.h"
@@ -131,8 +131,8 @@ class Feed {
 
   // Bells that are rung when seats, groups or the feed itself come to an end or start, and, while
   // somebody watches for it, when nothing is in flight. A watcher looks at empty() once it watches.
-  void observe(const std::shared_ptr<Bell>& bell);
-  void unobserve(const Bell* bell);
+  void observe(const std::shared_ptr<Doorbell>& bell);
+  void unobserve(const Doorbell* bell);
   void watch_empty(bool watch);
   bool empty() const;
 
@@ -173,7 +173,7 @@ class Feed {
   std::uint64_t in_flight() const { return std::uint64_t{queue_.depth()} + leased_; }
   void note_depth() { depth_hint_.store(queue_.depth(), std::memory_order_relaxed); }
   PushResult make_room(std::uint32_t& dropped);
-  std::shared_ptr<Bell> bell_for(std::uint32_t shard);
+  std::shared_ptr<Doorbell> bell_for(std::uint32_t shard);
   void set_idle(FeedConsumer& consumer, bool idle);
   void claim(FeedConsumer& consumer, std::uint32_t limit, std::size_t& bytes_left,
              std::int64_t now);
@@ -181,7 +181,7 @@ class Feed {
   std::uint32_t hand_back(FeedConsumer& consumer, bool retire, Blocks& blocks, Aftermath& after);
   void unlink(FeedConsumer& consumer);
   void note_empty(Aftermath& after);
-  std::shared_ptr<Bell> stand_up(std::uint32_t ticket);
+  std::shared_ptr<Doorbell> stand_up(std::uint32_t ticket);
   void change_seats(Aftermath& after);
 
   std::uint32_t settle(FeedConsumer& consumer, BatchOutcome outcome);
@@ -218,7 +218,7 @@ class Feed {
   PushTimes push_times_;
 
   std::mutex observers_lock_;
-  std::vector<std::shared_ptr<Bell>> observers_;
+  std::vector<std::shared_ptr<Doorbell>> observers_;
 };
 
 }  // namespace millrace

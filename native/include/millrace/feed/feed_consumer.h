@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "millrace/base/clock.h"
-#include "millrace/feed/bell.h"
+#include "millrace/base/doorbell.h"
 #include "millrace/feed/feed_entry.h"
 #include "millrace/feed/lease_table.h"
 
@@ -30,10 +30,10 @@ class FeedConsumer {
   static constexpr std::int64_t kBatchNs = 4 * kNanosPerMilli;
 
   // thread: any number by which the threads of the process are told apart.
-  FeedConsumer(std::shared_ptr<Bell> rung, std::uint64_t thread_number)
+  FeedConsumer(std::shared_ptr<Doorbell> rung, std::uint64_t thread_number)
       : bell(std::move(rung)), thread(thread_number) {}
 
-  const std::shared_ptr<Bell> bell;
+  const std::shared_ptr<Doorbell> bell;
   const std::uint64_t thread;
   LeaseTable table;
 

@@ -168,7 +168,7 @@ inline PushResult Feed::admit(std::uint32_t block, std::uint32_t length, const F
                               std::int64_t began_ns) {
   const std::int64_t received_ns = began_ns - born_ns_;
   std::uint32_t unused = kNoBlock;
-  std::shared_ptr<Bell> bell;
+  std::shared_ptr<Doorbell> bell;
   PushResult result = PushResult::kAccepted;
   {
     const std::lock_guard guard(lock_);
@@ -218,7 +218,7 @@ inline PushResult Feed::make_room(std::uint32_t& dropped) {
 }
 
 // Who has to be woken for a new message in a shard: nobody while its reader is awake.
-inline std::shared_ptr<Bell> Feed::bell_for(std::uint32_t shard) {
+inline std::shared_ptr<Doorbell> Feed::bell_for(std::uint32_t shard) {
   if (idle_count_ == 0) return nullptr;
   const std::uint32_t first = seats_.sticky() ? shard : 0;
   const std::uint32_t last = seats_.sticky() ? shard + 1 : seats_.members();

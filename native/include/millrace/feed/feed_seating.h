@@ -52,7 +52,7 @@ inline bool Feed::occupy(std::uint32_t ticket, FeedConsumer& consumer) {
 
 inline void Feed::close_group(std::uint32_t group) {
   std::array<std::uint32_t, FeedSeats::kMaxSeats> tickets;
-  std::array<std::shared_ptr<Bell>, FeedSeats::kMaxSeats> bells;
+  std::array<std::shared_ptr<Doorbell>, FeedSeats::kMaxSeats> bells;
   Aftermath after;
   {
     const std::lock_guard guard(lock_);
@@ -60,14 +60,14 @@ inline void Feed::close_group(std::uint32_t group) {
     for (std::uint32_t index = 0; index < count; ++index) bells[index] = stand_up(tickets[index]);
     if (count != 0) change_seats(after);
   }
-  for (const std::shared_ptr<Bell>& bell : bells) {
+  for (const std::shared_ptr<Doorbell>& bell : bells) {
     if (bell != nullptr) bell->ring();
   }
   finish(after);
 }
 
 inline void Feed::remove_seat(std::uint32_t ticket) {
-  std::shared_ptr<Bell> bell;
+  std::shared_ptr<Doorbell> bell;
   Aftermath after;
   {
     const std::lock_guard guard(lock_);
@@ -79,7 +79,7 @@ inline void Feed::remove_seat(std::uint32_t ticket) {
 }
 
 // Takes a seat away; answers the bell of who sat there, for it to be told.
-inline std::shared_ptr<Bell> Feed::stand_up(std::uint32_t ticket) {
+inline std::shared_ptr<Doorbell> Feed::stand_up(std::uint32_t ticket) {
   FeedConsumer* const occupant = seats_.occupant(ticket);
   seats_.remove(ticket);
   if (occupant == nullptr) return nullptr;
@@ -129,7 +129,7 @@ inline Feed::SeatReport Feed::inspect(std::uint32_t ticket) const {
 }
 
 inline void Feed::ping(std::uint32_t ticket) {
-  std::shared_ptr<Bell> bell;
+  std::shared_ptr<Doorbell> bell;
   {
     const std::lock_guard guard(lock_);
     if (FeedConsumer* const occupant = seats_.occupant(ticket)) bell = occupant->bell;
@@ -166,7 +166,7 @@ inline void Feed::finish(const Aftermath& after) {
 // Wakes idle consumers that have something to claim, or, at the end of the feed, to be told.
 inline void Feed::ring_members() {
   for (std::uint32_t number = 0; number < FeedSeats::kMaxSeats; ++number) {
-    std::shared_ptr<Bell> bell;
+    std::shared_ptr<Doorbell> bell;
     {
       const std::lock_guard guard(lock_);
       if (number >= seats_.members()) return;
@@ -232,19 +232,20 @@ inline bool Feed::discard_lease() {
   return true;
 }
 
-inline void Feed::observe(const std::shared_ptr<Bell>& bell) {
+inline void Feed::observe(const std::shared_ptr<Doorbell>& bell) {
   const std::lock_guard guard(observers_lock_);
   observers_.push_back(bell);
 }
 
-inline void Feed::unobserve(const Bell* bell) {
+inline void Feed::unobserve(const Doorbell* bell) {
   const std::lock_guard guard(observers_lock_);
-  std::erase_if(observers_, [bell](const std::shared_ptr<Bell>& one) { return one.get() == bell; });
+  std::erase_if(observers_,
+                [bell](const std::shared_ptr<Doorbell>& one) { return one.get() == bell; });
 }
 
 inline void Feed::ring_observers() {
   const std::lock_guard guard(observers_lock_);
-  for (const std::shared_ptr<Bell>& bell : observers_) bell->ring();
+  for (const std::shared_ptr<Doorbell>& bell : observers_) bell->ring();
 }
 
 inline void Feed::watch_empty(bool watch) {

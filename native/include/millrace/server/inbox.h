@@ -8,13 +8,13 @@
 #include <mutex>
 
 #include "millrace/base/clock.h"
+#include "millrace/base/doorbell.h"
 #include "millrace/base/spin_lock.h"
 #include "millrace/base/system_error.h"
 #include "millrace/concurrent/spsc_cursor.h"
 #include "millrace/server/bridge_layout.h"
 #include "millrace/server/close_reason.h"
 #include "millrace/server/connection_key.h"
-#include "millrace/server/doorbell.h"
 
 namespace millrace {
 

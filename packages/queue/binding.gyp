@@ -1,0 +1,12 @@
+{
+  "targets": [
+    {
+      "target_name": "millrace_queue",
+      "sources": ["src/binding.cc"],
+      "include_dirs": ["<!@(node -p \"require('@millrace/native/gyp').includeDirs\")"],
+      "defines": ["<!@(node -p \"require('@millrace/native/gyp').defines\")"],
+      "cflags_cc": ["<!@(node -p \"require('@millrace/native/gyp').compile\")"],
+      "ldflags": ["<!@(node -p \"require('@millrace/native/gyp').link\")"]
+    }
+  ]
+}

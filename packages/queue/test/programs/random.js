@@ -1,0 +1,10 @@
+// Random integers below a bound that a seed repeats.
+'use strict';
+
+module.exports = function randomOf(seed) {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+};
