@@ -4,13 +4,14 @@ import { runProgram, seed } from './run-program';
 // agree with what the workers wrote down: the program checks that itself.
 test.each([
   ['uncaught errors', 30, ['uncaught']],
+  ['errors thrown in a batch', 20, ['throw']],
   ['endless loops', 10, ['spin']],
   ['Atomics.wait', 10, ['wait']],
   ['native calls that do not return (hazard 20)', 6, ['native']],
   ['heaps that are full (hazard 21)', 6, ['memory']],
-  ['all of these', 20, ['exit', 'uncaught', 'spin', 'wait', 'native', 'memory']],
+  ['all of these', 20, ['exit', 'uncaught', 'throw', 'spin', 'wait', 'native', 'memory']],
 ])(
-  'workers are replaced after %s',
+  'messages are handled once and in order, and workers replaced, after %s',
   async (_what, deaths, fates) => {
     const result = await runProgram('heal.js', seed, deaths, ...fates);
     expect(result).toMatchObject({ twice: 0, outOfOrder: 0 });

@@ -1,7 +1,8 @@
 // A consumer that keeps a ledger in shared memory, and dies now and then by one of the fates it is given.
-//   workerData: { begun: Int32Array(messages), last: Int32Array(keys), counts: Int32Array(3), fates, oneIn, seed }
+//   workerData: { begun: Int32Array(messages), last: Int32Array(keys), counts: Int32Array(5), fates, oneIn, seed }
 // begun: how often each message was begun. last: the latest message of each key. counts: messages out of order,
-// times died, rounds of workers.
+// times died, rounds of workers, times thrown (one of the deaths, which the worker outlives), messages of failed batches
+// that were never begun.
 'use strict';
 
 const { execFileSync } = require('node:child_process');
@@ -15,6 +16,11 @@ const fates = {
     });
     // Stays in the batch until the error ends the thread.
     return new Promise(() => {});
+  },
+  throw: (data, unbegun) => {
+    Atomics.add(data.counts, 3, 1);
+    Atomics.add(data.counts, 4, unbegun);
+    throw new Error('thrown');
   },
   spin: () => {
     for (;;);
@@ -45,7 +51,7 @@ module.exports = {
       begin(data, batch, i);
       if (random(data.oneIn) !== 0) continue;
       Atomics.add(data.counts, 1, 1);
-      return fates[data.fates[random(data.fates.length)]]();
+      return fates[data.fates[random(data.fates.length)]](data, batch.length - i - 1);
     }
     return undefined;
   },
