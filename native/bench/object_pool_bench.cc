@@ -75,16 +75,14 @@ class BoostPool {
 };
 #endif
 
-// While it lives, the calling thread runs on the first or the second of the process's processors
-// (on the only one, if there is one).
+// While it lives, the calling thread runs on the first or the second of the processors that the
+// program was given (on the only one, if there is one).
 class Pinned {
  public:
   explicit Pinned(int which) {
-    CPU_ZERO(&before_);
-    pthread_getaffinity_np(pthread_self(), sizeof before_, &before_);
     int processor = -1;
     for (int i = 0; i < CPU_SETSIZE && which >= 0; ++i) {
-      if (!CPU_ISSET(i, &before_)) continue;
+      if (!CPU_ISSET(i, &given())) continue;
       processor = i;
       --which;
     }
@@ -95,10 +93,19 @@ class Pinned {
   }
   Pinned(const Pinned&) = delete;
   Pinned& operator=(const Pinned&) = delete;
-  ~Pinned() { pthread_setaffinity_np(pthread_self(), sizeof before_, &before_); }
+  ~Pinned() { pthread_setaffinity_np(pthread_self(), sizeof given(), &given()); }
 
  private:
-  cpu_set_t before_;
+  // As it is before any thread is pinned: a thread inherits what its creator has.
+  static const cpu_set_t& given() {
+    static const cpu_set_t set = [] {
+      cpu_set_t now;
+      CPU_ZERO(&now);
+      pthread_getaffinity_np(pthread_self(), sizeof now, &now);
+      return now;
+    }();
+    return set;
+  }
 };
 
 // 64 objects in hand, each released and acquired again in its turn.

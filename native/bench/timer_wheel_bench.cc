@@ -109,6 +109,23 @@ void expire(benchmark::State& state) {
 }
 BENCHMARK(expire)->ArgName("step_ms")->Arg(1)->Arg(kSpanMs)->Unit(benchmark::kMillisecond);
 
+void expire_from_a_heap(benchmark::State& state) {
+  const auto times = random_times();
+  using Entry = std::pair<std::uint64_t, std::uint32_t>;
+  for (auto _ : state) {
+    state.PauseTiming();
+    std::vector<Entry> entries;
+    for (std::uint32_t id = 0; id < kTimers; ++id) entries.emplace_back(times[id], id);
+    std::priority_queue<Entry, std::vector<Entry>, std::greater<>> heap({}, std::move(entries));
+    std::uint64_t sum = 0;
+    state.ResumeTiming();
+    for (; !heap.empty(); heap.pop()) sum += heap.top().second;
+    benchmark::DoNotOptimize(sum);
+  }
+  state.SetItemsProcessed(state.iterations() * kTimers);
+}
+BENCHMARK(expire_from_a_heap)->Unit(benchmark::kMillisecond);
+
 void advance_over_nothing(benchmark::State& state) {
   TimerWheel wheel(16, 1, 0);
   wheel.schedule(std::uint64_t{1} << 62, 1);

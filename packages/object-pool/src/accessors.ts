@@ -52,12 +52,12 @@ function sourceOf({ members, byteLength }: RecordLayout): string {
   );
   const columns = snippets.map(
     ({ name, get, set, getNumber }) => `
-      [${name}]: Object.freeze({
-        get length() { return capacity; },
-        get(i) { if (i >>> 0 !== i || i >= length) fail(i); return ${get}; },
-        set(i, value) { if (i >>> 0 !== i || i >= length) fail(i); ${set}; },
-        getNumber(i) { if (i >>> 0 !== i || i >= length) fail(i); return ${getNumber}; },
-      }),`,
+      [${name}]: new (class Column {
+        get length() { return capacity; }
+        get(i) { if (i >>> 0 !== i || i >= length) fail(i); return ${get}; }
+        set(i, value) { if (i >>> 0 !== i || i >= length) fail(i); ${set}; }
+        getNumber(i) { if (i >>> 0 !== i || i >= length) fail(i); return ${getNumber}; }
+      })(),`,
   );
   return `'use strict';
     const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, capacity } = memory;
