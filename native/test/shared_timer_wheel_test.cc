@@ -145,6 +145,7 @@ TEST(SharedTimerWheel, EachTimerOfSeveralThreadsEndsOnce) {
   constexpr std::uint32_t kTimers = 20'000;
   const auto wheel = SharedTimerWheel::make(5000, 1, Clock::kRunning);
   ASSERT_FALSE(wheel->open());
+  wheel->share();
   std::vector<std::atomic<int>> ends(kThreads * kTimers);
   std::atomic<std::uint32_t> cancelled{0};
   std::atomic<std::uint32_t> working{kThreads};

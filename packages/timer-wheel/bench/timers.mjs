@@ -12,13 +12,14 @@ const SOONEST_MS = 600_000;
 /** Is told which, as a wheel's onExpire is. */
 const expired = (id) => id;
 /** In an order that is none: neighbours lie far apart. */
-const delayOf = (i) => SOONEST_MS + ((i * 7_919) % DELAYS);
+const delays = Uint32Array.from({ length: count }, (_, i) => SOONEST_MS + ((i * 7_919) % DELAYS));
+const ids = Uint32Array.from({ length: count }, (_, i) => i);
 
 function nodeTimers(n) {
   const timers = new Array(n).fill(null);
   return {
     create() {
-      for (let i = 0; i < n; i += 1) timers[i] = setTimeout(expired, delayOf(i), i);
+      for (let i = 0; i < n; i += 1) timers[i] = setTimeout(expired, delays[i], i);
     },
     cancel() {
       for (let i = 0; i < n; i += 1) clearTimeout(timers[i]);
@@ -31,7 +32,7 @@ function wheelTimeouts(n) {
   const timers = new Array(n).fill(null);
   return {
     create() {
-      for (let i = 0; i < n; i += 1) timers[i] = wheel.setTimeout(expired, delayOf(i), i);
+      for (let i = 0; i < n; i += 1) timers[i] = wheel.setTimeout(expired, delays[i], i);
     },
     cancel() {
       for (let i = 0; i < n; i += 1) wheel.clearTimeout(timers[i]);
@@ -45,7 +46,7 @@ function wheelTimers(n) {
   const timers = new Float64Array(n).fill(1);
   return {
     create() {
-      for (let i = 0; i < n; i += 1) timers[i] = wheel.schedule(delayOf(i), i);
+      for (let i = 0; i < n; i += 1) timers[i] = wheel.schedule(delays[i], i);
     },
     cancel() {
       for (let i = 0; i < n; i += 1) wheel.cancel(timers[i]);
@@ -57,15 +58,11 @@ function wheelTimers(n) {
 function wheelBatches(n) {
   const wheel = new TimerWheel({ capacity: n });
   const timers = new Float64Array(n).fill(1);
-  const [delays, ids] = [new Uint32Array(BATCH), new Uint32Array(BATCH)];
   return {
     create() {
       for (let first = 0; first < n; first += BATCH) {
-        for (let i = 0; i < BATCH; i += 1) {
-          delays[i] = delayOf(first + i);
-          ids[i] = first + i;
-        }
-        wheel.scheduleMany(delays, ids, timers.subarray(first, first + BATCH));
+        const last = first + BATCH;
+        wheel.scheduleMany(delays.subarray(first, last), ids.subarray(first, last), timers.subarray(first, last));
       }
     },
     cancel() {

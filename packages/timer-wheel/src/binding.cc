@@ -282,6 +282,7 @@ napi_value share(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   const WheelHandle* const handle = call.at->handle(static_cast<std::uint32_t>(call.number(0)));
   if (handle == nullptr) return nullptr;
+  handle->wheel->share();
   const SharedToken token = handle->wheel->token();
   napi_value answer = nullptr;
   napi_create_object(env, &answer);

@@ -24,10 +24,11 @@ namespace millrace {
 // A timer wheel that several threads use and one of them, its owner, runs: it collects what has
 // expired. Its clock starts at 0 when it is opened, and is either the time that passes or what
 // the owner says.
-// Any thread may call anything but what is marked the owner's. Owns the wheel's memory and, with
-// the first kind of clock, a descriptor (timerfd) that becomes readable when it is time to collect:
-// the owner waits for it in whatever loop it has, and any thread can set it to an earlier time
-// without a message. A call costs a spin lock, and the clock's 20 ns; a batch, each of them once.
+// Any thread may call anything but what is marked the owner's, after share(). Owns the wheel's
+// memory and, with the first kind of clock, a descriptor (timerfd) that becomes readable when it is
+// time to collect: the owner waits for it in whatever loop it has, and any thread can set it to an
+// earlier time without a message. A call costs a spin lock, once the wheel is shared, and the
+// clock's 20 ns; a batch, each of them once.
 //
 // The descriptor is set when the earliest time moves forward, not when timers are cancelled: at
 // most one wake-up is for nothing. An empty wheel has none ahead.
@@ -53,6 +54,9 @@ class SharedTimerWheel : public SharedObject<SharedTimerWheel> {
     descriptor_ = FileDescriptor(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
     return descriptor_.valid() ? SystemError{} : last_system_error("timerfd_create");
   }
+
+  // The owner's, before another thread knows of the wheel: until then no lock is taken.
+  void share() noexcept { shared_.store(true, std::memory_order_relaxed); }
 
   // For the owner to wait on; -1 for a manual clock, and after end().
   int descriptor() const noexcept { return descriptor_.get(); }
@@ -161,21 +165,28 @@ class SharedTimerWheel : public SharedObject<SharedTimerWheel> {
   }
 
  private:
-  // Holds the lock, and leaves the size for those who look without it.
+  // Holds the lock, if the wheel is shared, and leaves the size for those who look without it.
   class Guard {
    public:
-    explicit Guard(SharedTimerWheel& wheel) noexcept : wheel_(wheel) { wheel_.lock_.lock(); }
+    explicit Guard(SharedTimerWheel& wheel) noexcept : wheel_(wheel), locks_(wheel.is_shared()) {
+      if (locks_) wheel_.lock_.lock();
+    }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
     ~Guard() {
       const std::uint32_t size = wheel_.ended_ ? 0 : wheel_.wheel_.size();
       wheel_.size_.store(size, std::memory_order_relaxed);
-      wheel_.lock_.unlock();
+      if (locks_) wheel_.lock_.unlock();
     }
 
    private:
     SharedTimerWheel& wheel_;
+    const bool locks_;
   };
+
+  // Relaxed: it was set before another thread could know of the wheel, and by the thread that reads
+  // it otherwise.
+  bool is_shared() const noexcept { return shared_.load(std::memory_order_relaxed); }
 
   std::uint64_t running_ns() const noexcept {
     return static_cast<std::uint64_t>(monotonic_ns() - origin_ns_);
@@ -216,6 +227,7 @@ class SharedTimerWheel : public SharedObject<SharedTimerWheel> {
 
   const ClockKind clock_;
   mutable SpinLock lock_;
+  std::atomic<bool> shared_{false};
   std::atomic<std::uint32_t> size_{0};  // of live timers; written under the lock
   // Guarded by the lock from here on.
   TimerWheel wheel_;
