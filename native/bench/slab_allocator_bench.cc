@@ -1,5 +1,7 @@
 // The slab beside glibc, jemalloc and mimalloc: pairs of allocate and free on one thread, and
-// blocks that one thread allocates and another frees. Peers that are not installed are left out.
+// blocks that one thread allocates and another frees; and how much more than what lives it and
+// jemalloc take in a day of changing sizes (counter "committed"; one of them a process). Peers that
+// are not installed are left out.
 // One run, interleaved:
 //   slab_allocator_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=9
 #include <benchmark/benchmark.h>
@@ -10,11 +12,13 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <random>
 #include <string>
 #include <thread>
 
 #include "block_ring.h"
 #include "millrace/memory/slab_allocator.h"
+#include "slab_day.h"
 
 namespace {
 
@@ -85,6 +89,21 @@ void cross(benchmark::State& state, Allocator& allocator, std::size_t bytes) {
 }
 
 template <class Allocator>
+void add_day(const char* name, Allocator& allocator) {
+  benchmark::RegisterBenchmark(name,
+                               [&allocator](benchmark::State& state) {
+                                 double committed = 0;
+                                 for (auto _ : state) {
+                                   committed =
+                                       millrace_bench::Day(std::random_device{}()).run(allocator);
+                                 }
+                                 state.counters["committed"] = committed;
+                               })
+      ->Iterations(1)
+      ->Unit(benchmark::kMillisecond);
+}
+
+template <class Allocator>
 void add(const std::string& name, Allocator& allocator) {
   for (const std::size_t bytes : {64, 256, 1024, 4096, 16384, 65536}) {
     benchmark::RegisterBenchmark(
@@ -123,9 +142,11 @@ int main(int argc, char** argv) {
   static Malloc jemalloc;
   static Malloc mimalloc;
   add("slab", slab);
+  add_day("day/slab", slab);
   add("glibc", glibc);
   if (load_peer("libjemalloc.so.2", jemalloc)) {
     add("jemalloc", jemalloc);
+    add_day("day/jemalloc", jemalloc);
   } else {
     std::fprintf(stderr, "jemalloc left out: %s\n", ::dlerror());
   }

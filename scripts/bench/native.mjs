@@ -58,7 +58,10 @@ const NANOSECONDS = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
 
 function collect(samples, benchmark, value) {
   if (benchmark.error_occurred) throw new Error(`${benchmark.name}: ${benchmark.error_message}`);
-  const name = benchmark.name.replace(/(\/(real_time|process_time|manual_time|threads:\d+|min_time:[\d.]+))+$/, '');
+  const name = benchmark.name.replace(
+    /(\/(real_time|process_time|manual_time|threads:\d+|min_time:[\d.]+|iterations:\d+))+$/,
+    '',
+  );
   const scale = value.endsWith('_time') ? NANOSECONDS[benchmark.time_unit] : 1;
   if (!samples.has(name)) samples.set(name, []);
   samples.get(name).push(benchmark[value] * scale);

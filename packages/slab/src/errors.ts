@@ -1,5 +1,6 @@
 import { getSystemErrorName, inspect } from 'node:util';
 import { codedError } from '@millrace/native';
+import { DOUBLE_FREE, FOREIGN, OVERRUN } from './registers.js';
 
 /** The `code` of every error that this package throws; `GrowableBuffer` also throws Node's of `open`, `fallocate` and `mmap`. */
 export type ErrorCode =
@@ -36,11 +37,17 @@ export function exhaustedError(byteLength: number): Error {
   return makeError('ERR_SLAB_EXHAUSTED', message);
 }
 
-/** `index`: where the offset stood in a list. */
-export function blockError(offset: number, wasFreed: boolean, index?: number): Error {
+const WHAT_IS_WRONG: Readonly<Record<number, string>> = {
+  [FOREIGN]: 'no block of this slab starts there',
+  [DOUBLE_FREE]: 'it has been freed',
+  [OVERRUN]: 'it is freed now, but bytes behind its end were written',
+};
+
+/** `status`: what the addon answered. `index`: where the offset stood in a list. */
+export function blockError(offset: number, status: number, index?: number): Error {
+  const why = WHAT_IS_WRONG[status];
   const where = index === undefined ? '' : ` (the first such, at index ${index}; the others were freed)`;
-  const why = wasFreed ? 'it has been freed' : 'no block of this slab starts there';
-  const message = `Offset ${offset} is no live block: ${why}${where}. Free each offset that allocate() answered once`;
+  const message = `Offset ${offset} is no good block: ${why}${where}. Free each offset that allocate() answered once`;
   return makeError('ERR_SLAB_INVALID_BLOCK', message);
 }
 

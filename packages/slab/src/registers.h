@@ -40,4 +40,6 @@ enum class Status : std::uint32_t {
   // More than a growable buffer may hold.
   kTooLong = 5,
   kSystem = 6,
+  // In a build for debugging: the block was freed, but bytes behind it were written.
+  kOverrun = 7,
 };

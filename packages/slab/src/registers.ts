@@ -30,6 +30,7 @@ export const FOREIGN = 3;
 export const DOUBLE_FREE = 4;
 export const TOO_LONG = 5;
 export const SYSTEM = 6;
+export const OVERRUN = 7;
 
 /** An offset that is none. */
 export const NO_BLOCK = 0xffff_ffff;

@@ -243,6 +243,6 @@ export class SlabAllocator implements Disposable {
 
   #refuse(offset: number, index?: number): never {
     if (u32[r.STATUS] === r.CLOSED) throw closedError('slab');
-    throw blockError(offset, u32[r.STATUS] === r.DOUBLE_FREE, index);
+    throw blockError(offset, u32[r.STATUS]!, index);
   }
 }

@@ -45,9 +45,11 @@ Status status_of(FreeResult result) {
     case FreeResult::kForeign:
       return Status::kForeign;
     case FreeResult::kDoubleFree:
+      return Status::kDoubleFree;
+    case FreeResult::kOverrun:
       break;
   }
-  return Status::kDoubleFree;
+  return Status::kOverrun;
 }
 
 // bytes -> offset, or kNoBlock and a status.

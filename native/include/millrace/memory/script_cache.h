@@ -26,6 +26,8 @@ class ScriptCache {
 
   // Most blocks of a class.
   static std::uint32_t limit(const SlabAllocator& slab, std::uint32_t size_class) noexcept {
+    // The script knows nothing of guards.
+    if constexpr (SlabGuard::kOn) return 0;
     const std::size_t bytes = std::min(std::size_t{64} << 10, slab.max_bytes() / 1024);
     const std::size_t blocks = bytes / slab.classes().block_bytes(size_class);
     return static_cast<std::uint32_t>(std::min<std::size_t>(blocks, kBlocks));

@@ -14,10 +14,10 @@
 #include "millrace/memory/magazine.h"
 #include "millrace/memory/page_pool.h"
 #include "millrace/memory/page_runs.h"
-#include "millrace/memory/poison.h"
 #include "millrace/memory/size_classes.h"
 #include "millrace/memory/slab_caches.h"
 #include "millrace/memory/slab_class.h"
+#include "millrace/memory/slab_guard.h"
 #include "millrace/memory/slab_metadata.h"
 #include "millrace/memory/slab_options.h"
 #include "millrace/memory/slab_owners.h"
@@ -29,6 +29,7 @@ enum class FreeResult : std::uint8_t {
   kOk,
   kForeign,     // no block of this slab starts there
   kDoubleFree,  // one does, and it is free
+  kOverrun,     // it was freed, but written to behind its end (SlabGuard)
 };
 
 // Blocks of memory out of one bounded arena, named by their byte offset. Blocks are aligned to 64
@@ -98,9 +99,9 @@ class SlabAllocator {
   // Offset of a block of at least `bytes`, or kNoBlock when there is none (or the slab is closed).
   // `owner`: whose it is, if it is anybody's.
   std::uint32_t allocate(std::size_t bytes, SlabOwner owner = kNobody) noexcept {
-    if (bytes > max_block_bytes_) [[unlikely]]
+    if (SlabGuard::with_zone(bytes) > max_block_bytes_) [[unlikely]]
       return allocate_run(bytes, owner);
-    const std::uint32_t size_class = classes_.class_of(bytes);
+    const std::uint32_t size_class = class_for(bytes);
     ThreadRegistry::Thread& self = ThreadRegistry::self();
     if (SlabCache* const cache = caches_.enter(self)) [[likely]] {
       const std::uint32_t block = allocate_from(cache->magazine(size_class), bytes, owner);
@@ -111,22 +112,14 @@ class SlabAllocator {
     return allocate_slow(size_class, bytes, owner);
   }
 
-  // Fills `out` with blocks of at least `bytes` each and answers how many: fewer when there are no
-  // more. Costs a lock for 64 of them, and a few nanoseconds each.
+  // Fills `out` and answers how many blocks that are: fewer than asked for when there are no more.
+  // Costs a lock for 64 of them, and a few nanoseconds each.
   std::size_t allocate_many(std::size_t bytes, std::span<std::uint32_t> out,
                             SlabOwner owner = kNobody) noexcept;
 
   FreeResult free(std::uint32_t offset) noexcept {
-    // An offset that is not a multiple of 64 becomes too large by this, too.
-    const std::uint32_t index = std::rotr(offset, SlabPage::kUnitShift);
-    if (index >= units_) [[unlikely]]
-      return FreeResult::kForeign;
-    // Relaxed: decides who frees the block, and orders nothing. The block's next owner gets it from
-    // this thread or through the lock of its class. What is not live is 0 already.
-    const std::uint32_t state = metadata_.units[index].exchange(0, std::memory_order_relaxed);
-    if (state == 0) [[unlikely]]
-      return why_not_live(offset);
-    return put_back(offset);
+    const FreeResult result = unmark(offset);
+    return result == FreeResult::kOk ? put_back(offset) : result;
   }
 
   // Frees them one by one, those after a wrong one too. What is wrong with the first such one, and
@@ -153,13 +146,15 @@ class SlabAllocator {
   std::size_t block_bytes(std::uint32_t offset) const noexcept {
     const std::uint32_t index = std::rotr(offset, SlabPage::kUnitShift);
     if (index >= units_ || metadata_.units[index].load(std::memory_order_relaxed) == 0) return 0;
-    return size_of(page_class(offset), offset);
+    return size_of(page_class(offset), offset) - SlabGuard::kBytes;
   }
 
   // Size of the block that a request would get.
   std::size_t class_bytes(std::size_t request) const noexcept {
-    if (request <= max_block_bytes_) return classes_.block_bytes(classes_.class_of(request));
-    return PageRuns::length(request) << SlabPage::kShift;
+    const std::size_t whole = SlabGuard::with_zone(request);
+    if (whole <= max_block_bytes_)
+      return classes_.block_bytes(class_for(request)) - SlabGuard::kBytes;
+    return (PageRuns::length(whole) << SlabPage::kShift) - SlabGuard::kBytes;
   }
 
   // For such a cache: what marks a block.
@@ -174,18 +169,11 @@ class SlabAllocator {
 
   // Empties the caches of all threads and gives all free pages back to the system. Answers the
   // bytes given back. Costs microseconds, and a madvise for each stretch of free pages.
-  std::size_t trim() noexcept {
-    if (units_ == 0) return 0;
-    caches_.empty_all();
-    return release([this](auto give_back) { return pool_.trim(give_back); });
-  }
+  std::size_t trim() noexcept;
 
   // Gives the free pages back that nobody has needed since the last call, and answers the bytes. To
   // be called every so many seconds: that is how memory decays when it is no longer used.
-  std::size_t decay() noexcept {
-    if (units_ == 0) return 0;
-    return release([this](auto give_back) { return pool_.decay(give_back); });
-  }
+  std::size_t decay() noexcept;
 
   // Looks at every live block, for requested_bytes: about a nanosecond each.
   SlabStats stats() const noexcept {
@@ -203,15 +191,16 @@ class SlabAllocator {
   // (see SlabMetadata), and that nobody else has.
   FreeResult put_back(std::uint32_t block) noexcept {
     const std::uint32_t size_class = page_class(block);
-    if constexpr (kPoisons) poison(data(block), size_of(size_class, block));
+    const FreeResult result = retire(size_class, block);
     ThreadRegistry::Thread& self = ThreadRegistry::self();
     if (SlabCache* const cache = caches_.enter(self)) [[likely]] {
       const bool cached = cache->magazine(size_class).push(block);
       caches_.leave(self);
       if (cached) [[likely]]
-        return FreeResult::kOk;
+        return result;
     }
-    return free_slow(size_class, block);
+    free_slow(size_class, block);
+    return result;
   }
 
   // Gives the calling thread's cache back; its next call takes one again. Ending does the same.
@@ -237,7 +226,7 @@ class SlabAllocator {
   // Relaxed: a thread that frees the block got its offset from this one.
   void mark_live(std::uint32_t block, std::size_t size, std::size_t slack,
                  SlabOwner owner) noexcept {
-    unpoison(data(block), size);
+    SlabGuard::begin(data(block), size);
     const std::uint32_t index = block >> SlabPage::kUnitShift;
     std::size_t rest = slack;
     if (metadata_.slack != nullptr) {
@@ -250,6 +239,31 @@ class SlabAllocator {
                                  std::memory_order_relaxed);
   }
 
+  // REQUIRES: a block for so many bytes has a class.
+  std::uint32_t class_for(std::size_t bytes) const noexcept {
+    return classes_.class_of(SlabGuard::with_zone(bytes));
+  }
+
+  // The end of a block's life, before anybody else can get it.
+  FreeResult retire(std::uint32_t size_class, std::uint32_t block) noexcept {
+    if constexpr (!kPoisons && !SlabGuard::kOn) return FreeResult::kOk;
+    const bool intact = SlabGuard::end(data(block), size_of(size_class, block));
+    return intact ? FreeResult::kOk : FreeResult::kOverrun;
+  }
+
+  // From now on the block is not live.
+  FreeResult unmark(std::uint32_t offset) noexcept {
+    // An offset that is not a multiple of 64 becomes too large by this, too.
+    const std::uint32_t index = std::rotr(offset, SlabPage::kUnitShift);
+    if (index >= units_) [[unlikely]]
+      return FreeResult::kForeign;
+    // Relaxed: decides who frees the block, and orders nothing. The block's next owner gets it from
+    // this thread or through the lock of its class. What is not live is 0 already.
+    if (metadata_.units[index].exchange(0, std::memory_order_relaxed) == 0) [[unlikely]]
+      return why_not_live(offset);
+    return FreeResult::kOk;
+  }
+
   std::uint32_t allocate_from(Magazine& magazine, std::size_t bytes, SlabOwner owner) noexcept {
     const std::uint32_t block = magazine.pop();
     if (block != kNoBlock) [[likely]]
@@ -257,14 +271,10 @@ class SlabAllocator {
     return block;
   }
 
+  static constexpr std::size_t kStayInside = 1024;
+
   template <class Pages>
-  std::size_t release(Pages pages) noexcept {
-    const auto give_back = [this](std::uint32_t first, std::uint32_t count) {
-      arena_.decommit(std::size_t{first} << SlabPage::kShift,
-                      std::size_t{count} << SlabPage::kShift);
-    };
-    return std::size_t{pages(give_back)} << SlabPage::kShift;
-  }
+  std::size_t release(Pages pages) noexcept;
 
   // The slow paths do all that takes a lock, and leave the fast ones without a call to return from:
   // they need no registers saved. See slab_slow_paths.h.
@@ -273,7 +283,8 @@ class SlabAllocator {
   std::uint32_t allocate_slow(std::uint32_t size_class, std::size_t bytes,
                               SlabOwner owner) noexcept;
   std::uint32_t allocate_run(std::size_t bytes, SlabOwner owner) noexcept;
-  FreeResult free_slow(std::uint32_t size_class, std::uint32_t block) noexcept;
+  void free_slow(std::uint32_t size_class, std::uint32_t block) noexcept;
+  bool put_into(SlabCache& cache, std::uint32_t size_class, std::uint32_t block) noexcept;
   FreeResult why_not_live(std::uint32_t offset) const noexcept;
 
   std::uint32_t units_ = 0;  // 64-byte units of the arena; 0: closed

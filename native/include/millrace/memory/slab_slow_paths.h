@@ -50,28 +50,36 @@ bool SlabAllocator::take(Take take_once) noexcept {
                                                                    SlabOwner owner) noexcept {
   if (bytes > arena_.max_bytes()) return kNoBlock;
   std::uint32_t block = kNoBlock;
-  if (!take([&] { return (block = runs_.take(bytes)) != kNoBlock; })) return kNoBlock;
+  const std::size_t whole = SlabGuard::with_zone(bytes);
+  if (!take([&] { return (block = runs_.take(whole)) != kNoBlock; })) return kNoBlock;
   mark_live(block, runs_.bytes(block), 0, owner);
   return block;
 }
 
-[[gnu::noinline]] inline FreeResult SlabAllocator::free_slow(std::uint32_t size_class,
-                                                             std::uint32_t block) noexcept {
+[[gnu::noinline]] inline void SlabAllocator::free_slow(std::uint32_t size_class,
+                                                       std::uint32_t block) noexcept {
   if (size_class == classes_.count()) {
     runs_.give(block);
     caches_.pages_freed();
-    return FreeResult::kOk;
+    return;
   }
   SlabClass& list = lists_[size_class];
   ThreadRegistry::Thread& self = ThreadRegistry::self();
   if (SlabCache* const cache = caches_.enter_slow(self)) {
-    Magazine& magazine = cache->magazine(size_class);
-    const bool cached = magazine.push(block) || (magazine.make_room(list) && magazine.push(block));
+    const bool cached = put_into(*cache, size_class, block);
     caches_.leave(self);
-    if (cached) return FreeResult::kOk;
+    if (cached) return;
   }
   if (list.give(std::span(&block, 1))) caches_.pages_freed();
-  return FreeResult::kOk;
+}
+
+// False when the cache keeps no blocks of that class.
+inline bool SlabAllocator::put_into(SlabCache& cache, std::uint32_t size_class,
+                                    std::uint32_t block) noexcept {
+  Magazine& magazine = cache.magazine(size_class);
+  if (magazine.push(block)) return true;
+  return size_class != classes_.count() && magazine.make_room(lists_[size_class]) &&
+         magazine.push(block);
 }
 
 // What to answer for a unit of the arena where no live block starts.
@@ -83,11 +91,12 @@ bool SlabAllocator::take(Take take_once) noexcept {
 inline std::size_t SlabAllocator::allocate_many(std::size_t bytes, std::span<std::uint32_t> out,
                                                 SlabOwner owner) noexcept {
   std::size_t count = 0;
-  if (bytes > max_block_bytes_) {
+  if (units_ == 0) return 0;
+  if (SlabGuard::with_zone(bytes) > max_block_bytes_) {
     while (count < out.size() && (out[count] = allocate_run(bytes, owner)) != kNoBlock) ++count;
     return count;
   }
-  const std::uint32_t size_class = classes_.class_of(bytes);
+  const std::uint32_t size_class = class_for(bytes);
   ThreadRegistry::Thread& self = ThreadRegistry::self();
   SlabCache* cache = caches_.enter(self);
   if (cache == nullptr) cache = caches_.enter_slow(self);
@@ -116,11 +125,47 @@ inline std::size_t SlabAllocator::allocate_many(std::size_t bytes, std::span<std
 inline SlabAllocator::Refused SlabAllocator::free_many(
     std::span<const std::uint32_t> blocks) noexcept {
   Refused refused;
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
-    const FreeResult result = free(blocks[i]);
-    if (result != FreeResult::kOk && refused.result == FreeResult::kOk) refused = {result, i};
+  ThreadRegistry::Thread& self = ThreadRegistry::self();
+  std::size_t i = 0;
+  while (i < blocks.size()) {
+    SlabCache* cache = caches_.enter(self);
+    if (cache == nullptr) cache = caches_.enter_slow(self);
+    // Not for ever: somebody may wait until this thread is outside.
+    const std::size_t end = std::min<std::size_t>(i + kStayInside, blocks.size());
+    std::uint32_t left_over = kNoBlock;
+    for (; i < end && left_over == kNoBlock; ++i) {
+      const std::uint32_t block = blocks[i];
+      FreeResult result = unmark(block);
+      const bool was_live = result == FreeResult::kOk;
+      const std::uint32_t size_class = was_live ? page_class(block) : 0;
+      if (was_live) result = retire(size_class, block);
+      if (result != FreeResult::kOk && refused.result == FreeResult::kOk) refused = {result, i};
+      if (!was_live) continue;
+      if (cache == nullptr || !put_into(*cache, size_class, block)) left_over = block;
+    }
+    if (cache != nullptr) caches_.leave(self);
+    if (left_over != kNoBlock) free_slow(page_class(left_over), left_over);
   }
   return refused;
+}
+
+template <class Pages>
+std::size_t SlabAllocator::release(Pages pages) noexcept {
+  const auto give_back = [this](std::uint32_t first, std::uint32_t count) {
+    arena_.decommit(std::size_t{first} << SlabPage::kShift, std::size_t{count} << SlabPage::kShift);
+  };
+  return std::size_t{pages(give_back)} << SlabPage::kShift;
+}
+
+inline std::size_t SlabAllocator::trim() noexcept {
+  if (units_ == 0) return 0;
+  caches_.empty_all();
+  return release([this](auto give_back) { return pool_.trim(give_back); });
+}
+
+inline std::size_t SlabAllocator::decay() noexcept {
+  if (units_ == 0) return 0;
+  return release([this](auto give_back) { return pool_.decay(give_back); });
 }
 
 inline SlabOwner SlabAllocator::open_owner() noexcept {
