@@ -33,8 +33,8 @@ enum class FreeResult : std::uint8_t {
 };
 
 // Blocks of memory out of one bounded arena, named by their byte offset. Blocks are aligned to 64
-// bytes and not cleared. A request gets the smallest size that fits (SizeClasses); one above the
-// largest size gets a run of whole 64 KiB pages.
+// bytes and not cleared. A request gets the smallest size that fits (SizeClasses); one above a page
+// of 64 KiB gets a run of whole ones.
 // allocate, free and all look-ups: any thread, a block may be freed by another thread than its
 // allocator. open and close: while nobody else uses the slab.
 // Owns the arena and its metadata (metadata_bytes()), nothing else; never calls malloc. An
@@ -44,7 +44,7 @@ enum class FreeResult : std::uint8_t {
 //
 // A free is checked, whatever offset it is given: of several threads that free a block at the same
 // time, one gets kOk. A block freed twice with an allocation between that got the same block is the
-// one mistake that cannot be seen.
+// one mistake that cannot be seen. A build for debugging sees writes behind blocks (SlabGuard).
 //
 // The bound: caches may hold blocks, and by them whole pages, while somebody needs memory. An
 // allocation that finds no page therefore empties the caches of all threads and looks again; from
@@ -176,16 +176,7 @@ class SlabAllocator {
   std::size_t decay() noexcept;
 
   // Looks at every live block, for requested_bytes: about a nanosecond each.
-  SlabStats stats() const noexcept {
-    SlabStats stats;
-    if (units_ == 0) return stats;
-    stats.max_bytes = arena_.max_bytes();
-    stats.reserved_bytes = arena_.max_bytes() + metadata_.bytes();
-    stats.exhausted = exhausted_.load(std::memory_order_relaxed);
-    stats.allocations = uncached_.load(std::memory_order_relaxed);
-    stats.add(classes_, lists_, caches_, metadata_, pool_, runs_);
-    return stats;
-  }
+  SlabStats stats() const noexcept;
 
   // For a cache that lies in front of this one: takes a block that is marked as not live already
   // (see SlabMetadata), and that nobody else has.

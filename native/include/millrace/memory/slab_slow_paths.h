@@ -168,6 +168,17 @@ inline std::size_t SlabAllocator::decay() noexcept {
   return release([this](auto give_back) { return pool_.decay(give_back); });
 }
 
+inline SlabStats SlabAllocator::stats() const noexcept {
+  SlabStats stats;
+  if (units_ == 0) return stats;
+  stats.max_bytes = arena_.max_bytes();
+  stats.reserved_bytes = arena_.max_bytes() + metadata_.bytes();
+  stats.exhausted = exhausted_.load(std::memory_order_relaxed);
+  stats.allocations = uncached_.load(std::memory_order_relaxed);
+  stats.add(classes_, lists_, caches_, metadata_, pool_, runs_);
+  return stats;
+}
+
 inline SlabOwner SlabAllocator::open_owner() noexcept {
   return metadata_.slack == nullptr || units_ == 0 ? kNobody : owners_.take();
 }
