@@ -124,11 +124,11 @@ test('a module that fails and keeps its thread alive: listen rejects', async () 
 });
 
 test('a worker that stands still outside of its handlers is replaced, although a listener throws', async () => {
-  expect(await reportOf('stuck-listener-throws.js')).toEqual({
-    caught: ['a listener failed'],
-    reason: 'stuck',
-    answer: 'waits\n',
-  });
+  type Report = { caught: string[]; reason: string; answer: string };
+  const { caught, ...rest } = await reportOf<Report>('stuck-listener-throws.js');
+  expect(rest).toEqual({ reason: 'stuck', answer: 'waits\n' });
+  // On a busy machine the successor, too, may stand still for so long.
+  expect(new Set(caught)).toEqual(new Set(['a listener failed']));
 });
 
 test('without workers a handler that blocked this thread is reported afterwards, once', async () => {
