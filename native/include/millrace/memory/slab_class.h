@@ -40,9 +40,7 @@ class alignas(kCacheLineBytes) SlabClass {
       if (first_ == kNone && !add_page()) break;
       SlabPage& page = metadata_->pages[first_];
       const std::uint32_t base = std::uint32_t{first_} << SlabPage::kShift;
-      while (taken < out.size() && !page.full()) {
-        out[taken++] = base | page.take() << SlabPage::kUnitShift;
-      }
+      taken += page.take(base, out.subspan(taken));
       if (page.full()) unlink(first_);
     }
     blocks_out_ += taken;
