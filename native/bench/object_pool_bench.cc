@@ -6,8 +6,6 @@
 // each other take turns on one, where nothing is contended and no line of a cache ever travels.
 //   object_pool_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=9
 #include <benchmark/benchmark.h>
-#include <pthread.h>
-#include <sched.h>
 
 #include <array>
 #include <atomic>
@@ -26,6 +24,7 @@
 
 #include "block_ring.h"
 #include "millrace/memory/object_pool.h"
+#include "pinned.h"
 
 namespace {
 
@@ -74,39 +73,6 @@ class BoostPool {
   boost::pool<> pool_{sizeof(Record)};
 };
 #endif
-
-// While it lives, the calling thread runs on the first or the second of the processors that the
-// program was given (on the only one, if there is one).
-class Pinned {
- public:
-  explicit Pinned(int which) {
-    int processor = -1;
-    for (int i = 0; i < CPU_SETSIZE && which >= 0; ++i) {
-      if (!CPU_ISSET(i, &given())) continue;
-      processor = i;
-      --which;
-    }
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(processor, &one);
-    pthread_setaffinity_np(pthread_self(), sizeof one, &one);
-  }
-  Pinned(const Pinned&) = delete;
-  Pinned& operator=(const Pinned&) = delete;
-  ~Pinned() { pthread_setaffinity_np(pthread_self(), sizeof given(), &given()); }
-
- private:
-  // As it is before any thread is pinned: a thread inherits what its creator has.
-  static const cpu_set_t& given() {
-    static const cpu_set_t set = [] {
-      cpu_set_t now;
-      CPU_ZERO(&now);
-      pthread_getaffinity_np(pthread_self(), sizeof now, &now);
-      return now;
-    }();
-    return set;
-  }
-};
 
 // 64 objects in hand, each released and acquired again in its turn.
 template <class AnyPool>

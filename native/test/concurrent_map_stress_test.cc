@@ -57,7 +57,8 @@ TEST(ConcurrentMapStress, ReadersWithoutLocksSeeWholeEntries) {
   Threads threads(seed);
   for (int t = 0; t < 2; ++t) {
     threads.start([&](std::mt19937_64& random) {
-      for (int i = 0; i < 60'000; ++i) {
+      // Until a reader came to run, too.
+      for (int i = 0; i < 60'000 || hits.load(std::memory_order_relaxed) == 0; ++i) {
         // A window of keys that wanders: segments split here and merge there.
         const std::uint64_t key = (i / 4 + random() % 5000) % kKeys;
         if (random() % 3 != 0) {

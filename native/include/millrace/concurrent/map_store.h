@@ -43,6 +43,7 @@ class MapStore {
   SystemError open(const MapOptions& options) {
     const MapPlan plan = MapPlan::make(options, sizeof(MapStore), sizeof(Shard));
     if (const SystemError error = Arena::create(plan.arena_bytes, arena_)) return error;
+    arena_.prefer_huge_pages(kSmallBytes);
     std::byte* const memory = arena_.data();
     shard_count_ = plan.shards;
     ground_.shard_bits = static_cast<std::uint32_t>(std::countr_zero(plan.shards));
@@ -188,6 +189,8 @@ class MapStore {
   std::uint64_t entry_pages_ = 0;
 
  private:
+  // Pages of 4 KiB do up to here: a small map takes no more than it uses.
+  static constexpr std::size_t kSmallBytes = std::size_t{4} << 20;
   static constexpr std::uint32_t kSamples = 6;
   static constexpr std::uint32_t kEvictedAtOnce = 8;
   // A generation of entries takes at most 2^16 ticks, of the 2^20 that a stamp can tell apart.

@@ -74,6 +74,13 @@ class Arena {
     return {};
   }
 
+  // Asks for pages of 2 MiB from an offset on: far fewer misses of address translation where memory
+  // is read at random. A hint, which the system may not follow; where it does, up to 2 MiB more are
+  // taken than are touched, and the first touch of each 2 MiB takes 0.1 to 0.3 ms.
+  void prefer_huge_pages(std::size_t offset) noexcept {
+    if (offset < max_bytes_) ::madvise(data_ + offset, max_bytes_ - offset, MADV_HUGEPAGE);
+  }
+
   // Gives a range back to the system: it reads as zero from now on. Offset and length: multiples
   // of 4 KiB. REQUIRES: nobody uses the range.
   SystemError decommit(std::size_t offset, std::size_t bytes) noexcept {
