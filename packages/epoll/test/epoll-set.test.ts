@@ -55,7 +55,7 @@ test('errors are worded as those of Node', () => {
   using set = new EpollSet();
   using event = new EventFd();
   set.add(event.fd, EPOLLIN);
-  const error = (code: string): unknown => expect.objectContaining({ code, syscall: 'epoll_ctl' });
+  const error = (code: string) => expect.objectContaining({ code, syscall: 'epoll_ctl' }) as Error;
   const file = openSync(__filename, 'r');
   expect(() => set.add(event.fd, EPOLLIN)).toThrow(error('EEXIST'));
   expect(() => set.add(file, EPOLLIN)).toThrow(error('EPERM'));
@@ -65,7 +65,7 @@ test('errors are worded as those of Node', () => {
   expect(() => set.remove(event.fd)).toThrow(error('ENOENT'));
   closeSync(file);
   const out = new Uint32Array(2);
-  const coded = (code: string): unknown => expect.objectContaining({ code });
+  const coded = (code: string) => expect.objectContaining({ code }) as Error;
   expect(() => set.wait(new Uint32Array(1), 0)).toThrow(coded('ERR_OUT_OF_RANGE'));
   expect(() => set.wait([0, 0] as never, 0)).toThrow(coded('ERR_INVALID_ARG_TYPE'));
   expect(() => set.wait(out, -1)).toThrow(coded('ERR_OUT_OF_RANGE'));

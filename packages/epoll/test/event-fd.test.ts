@@ -22,7 +22,7 @@ test('a counter without room stays as it is', () => {
 });
 
 test('arguments are checked', () => {
-  const coded = (code: string): unknown => expect.objectContaining({ code });
+  const coded = (code: string) => expect.objectContaining({ code }) as Error;
   using event = new EventFd();
   expect(() => new EventFd({ initial: -1 })).toThrow(coded('ERR_OUT_OF_RANGE'));
   expect(() => new EventFd({ initial: 2 ** 32 })).toThrow(coded('ERR_OUT_OF_RANGE'));
