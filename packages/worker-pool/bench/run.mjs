@@ -1,5 +1,7 @@
 import { bench } from '../../../scripts/bench/bench.mjs';
 import { renderComparison } from '../../../scripts/bench/comparison.mjs';
+import { debianPeer } from '../../../scripts/bench/debian.mjs';
+import { nativeSamples } from '../../../scripts/bench/native.mjs';
 import { npmPeers } from '../../../scripts/bench/npm-peers.mjs';
 import { measureRounds } from '../../../scripts/bench/rounds.mjs';
 import { timed } from '../../../scripts/bench/timed.mjs';
@@ -8,7 +10,7 @@ import { work } from './tasks.mjs';
 
 const IN_FLIGHT = 1000;
 const WORK_MS = 0.05;
-const versions = { piscina: '5.3.2', tinypool: '2.2.0', workerpool: '10.0.2' };
+const versions = { piscina: '5.3.2', tinypool: '2.2.0', workerpool: '10.0.3' };
 
 // Of each contender's own source text, or the compiler optimises them as one.
 const own = (text) => new Function('run', 'name', 'value', `return ${text}`);
@@ -50,13 +52,40 @@ const kinds = [
   { what: 'one trivial task at a time', body: oneAtATime, name: 'default', value: () => 1 },
 ];
 
+/** millrace::ThreadPool beside the pools of C++. */
+async function nativeRows(context) {
+  if (context.flags['bs-headers'] !== undefined) process.env.MILLRACE_BENCH_HEADERS = context.flags['bs-headers'];
+  const samples = await nativeSamples('thread_pool', context, { value: 'real_time' });
+  const each = (name, count) => samples.get(name)?.map((time) => time / count);
+  const bs = (name, count) => ({
+    name: 'BS::thread_pool',
+    samples: each(name, count),
+    missing: 'give --bs-headers FOLDER',
+  });
+  const trivial = { what: 'C++: trivial tasks (post)', ours: each('trivial_millrace', 2 ** 15) };
+  return [
+    { ...trivial, peer: bs('trivial_bs', 2 ** 15), goal: { atMost: 0.5 } },
+    { ...trivial, peer: debianPeer('oneTBB', 'libtbb-dev', each('trivial_tbb', 2 ** 15)) },
+    {
+      what: 'C++: futures (enqueue)',
+      ours: each('futures_millrace', 2 ** 10),
+      peer: bs('futures_bs', 2 ** 10),
+    },
+  ];
+}
+
+const better = { atLeast: 1 };
+const shorter = { atMost: 1 };
 const goals = [
-  { piscina: { atLeast: 15 }, postMessage: { atLeast: 5 } },
-  { piscina: { atLeast: 1 }, postMessage: { atLeast: 0.95 } },
-  { piscina: { atMost: 0.6 } },
+  { piscina: { atLeast: 15 }, postMessage: { atLeast: 5 }, tinypool: better, workerpool: better },
+  { piscina: better, postMessage: { atLeast: 0.95 }, tinypool: better, workerpool: better },
+  { piscina: { atMost: 0.6 }, postMessage: shorter, tinypool: shorter, workerpool: shorter },
 ];
 
-await bench(import.meta.url, 'worker-pool', async (context) => {
+const flags = { 'bs-headers': { type: 'string' } };
+const usage = '  --bs-headers FOLDER  with BS_thread_pool.hpp, to be compared with';
+
+async function measure(context) {
   const peers = await npmPeers(versions, context);
   const pools = { '@millrace/worker-pool': contenders.millrace(), postMessage: contenders.raw() };
   for (const name of Object.keys(versions)) {
@@ -79,11 +108,13 @@ await bench(import.meta.url, 'worker-pool', async (context) => {
       what,
       ours: samples.get(`${kind} @millrace/worker-pool`),
       peer: { name: peer, samples: samples.get(`${kind} ${peer}`), missing: peers[peer]?.missing },
-      ...(goals[kind][peer] && { goal: goals[kind][peer] }),
+      goal: goals[kind][peer],
     })),
   );
   return {
     versions: Object.entries(versions).map(([name, version]) => `${name} ${version}`),
-    sections: ['Two workers; nanoseconds a task.', renderComparison(rows)],
+    sections: ['Two workers; nanoseconds a task.', renderComparison([...rows, ...(await nativeRows(context))])],
   };
-});
+}
+
+await bench(import.meta.url, 'worker-pool', measure, { flags, usage });
