@@ -41,7 +41,7 @@ function isThere(specifier) {
 }
 
 const importsOf = (text) =>
-  [...text.matchAll(/\b(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, specifier]) => specifier);
+  [...text.matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*)'([^']+)'/g)].map(([, specifier]) => specifier);
 
 /** What each program that cannot be compiled here lacks, by file name. */
 function findLacks(folder, files) {

@@ -1,86 +1,123 @@
 #include <benchmark/benchmark.h>
 
-#include <array>
 #include <cstdint>
-#include <thread>
-#include <vector>
 
+#include "hand_over.h"
 #include "millrace/concurrent/mpmc_queue.h"
 
-namespace millrace {
+#if __has_include(<concurrentqueue/concurrentqueue.h>)
+#include <concurrentqueue/concurrentqueue.h>
+#define MILLRACE_HAS_CONCURRENTQUEUE
+#elif __has_include(<concurrentqueue/moodycamel/concurrentqueue.h>)
+#include <concurrentqueue/moodycamel/concurrentqueue.h>
+#define MILLRACE_HAS_CONCURRENTQUEUE
+#endif
+#if __has_include(<boost/lockfree/queue.hpp>)
+#include <boost/lockfree/queue.hpp>
+#define MILLRACE_HAS_BOOST
+#endif
+#if __has_include(<tbb/concurrent_queue.h>)
+#include <tbb/concurrent_queue.h>
+#define MILLRACE_HAS_TBB
+#endif
+
+namespace millrace_bench {
 namespace {
 
-constexpr std::uint32_t kCapacity = 4096;
-constexpr std::uint32_t kLargestBatch = 64;
+using Word = std::uint64_t;
 
-void push_all(MpmcQueue<std::uint64_t>& queue, std::uint64_t items, std::uint32_t batch) {
-  std::array<std::uint64_t, kLargestBatch> values{};
-  for (std::uint64_t left = items; left > 0;) {
-    const auto want = static_cast<std::uint32_t>(left < batch ? left : batch);
-    const std::uint32_t done =
-        batch == 1 ? (queue.try_push(left) ? 1u : 0u) : queue.try_push_many({values.data(), want});
-    if (done == 0) std::this_thread::yield();
-    left -= done;
+// A queue that is the same to everybody.
+template <class Side>
+struct AnySide {
+  explicit AnySide(std::uint32_t) {}
+  Side& make_producer() { return side; }
+  Side& make_consumer() { return side; }
+  Side side;
+};
+
+struct Ours {
+  std::uint32_t push(const Word* values, std::uint32_t count) {
+    return queue.try_push_many({values, count});
   }
-}
-
-void pop_all(MpmcQueue<std::uint64_t>& queue, std::uint32_t batch) {
-  std::array<std::uint64_t, kLargestBatch> values;
-  while (!queue.drained()) {
-    const std::uint32_t got = batch == 1 ? (queue.try_pop(values[0]) ? 1u : 0u)
-                                         : queue.try_pop_many({values.data(), batch});
-    benchmark::DoNotOptimize(values);
-    if (got == 0) std::this_thread::yield();
+  std::uint32_t pop(Word* values, std::uint32_t count) {
+    return queue.try_pop_many({values, count});
   }
-}
+  millrace::MpmcQueue<Word> queue{kCapacity};
+};
 
-// One thread, the queue never empty nor full: the two operations alone.
-void push_and_pop_alone(benchmark::State& state) {
-  MpmcQueue<std::uint64_t> queue(kCapacity);
-  const auto batch = static_cast<std::uint32_t>(state.range(0));
-  std::array<std::uint64_t, kLargestBatch> values{};
-  for (auto _ : state) {
-    if (batch == 1) {
-      queue.try_push(1);
-      queue.try_pop(values[0]);
-    } else {
-      queue.try_push_many({values.data(), batch});
-      queue.try_pop_many({values.data(), batch});
+#ifdef MILLRACE_HAS_CONCURRENTQUEUE
+struct Moodycamel {
+  using Queue = moodycamel::ConcurrentQueue<Word>;
+  struct Producer {
+    std::uint32_t push(const Word* values, std::uint32_t count) {
+      if (count == 1) return queue.try_enqueue(token, *values);
+      return queue.try_enqueue_bulk(token, values, count) ? count : 0;
     }
-    benchmark::DoNotOptimize(values);
-  }
-  state.SetItemsProcessed(state.iterations() * batch);
-}
-BENCHMARK(push_and_pop_alone)->ArgName("batch")->Arg(1)->Arg(32);
+    Queue& queue;
+    moodycamel::ProducerToken token{queue};
+  };
+  struct Consumer {
+    std::uint32_t pop(Word* values, std::uint32_t count) {
+      if (count == 1) return queue.try_dequeue(token, *values);
+      return static_cast<std::uint32_t>(queue.try_dequeue_bulk(token, values, count));
+    }
+    Queue& queue;
+    moodycamel::ConsumerToken token{queue};
+  };
+  explicit Moodycamel(std::uint32_t producers) : queue(kCapacity, producers, 0) {}
+  Producer make_producer() { return {queue}; }
+  Consumer make_consumer() { return {queue}; }
+  Queue queue;
+};
+#endif
 
-// Time for each item that went from some producer to some consumer.
-void hand_over(benchmark::State& state) {
-  constexpr std::uint64_t kItems = 1 << 18;
-  const auto sides = static_cast<std::uint32_t>(state.range(0));
-  const auto batch = static_cast<std::uint32_t>(state.range(1));
-  for (auto _ : state) {
-    MpmcQueue<std::uint64_t> queue(kCapacity);
-    std::vector<std::thread> consumers, producers;
-    for (std::uint32_t i = 0; i < sides; ++i) {
-      consumers.emplace_back([&] { pop_all(queue, batch); });
-    }
-    for (std::uint32_t i = 1; i < sides; ++i) {
-      producers.emplace_back([&] { push_all(queue, kItems / sides, batch); });
-    }
-    push_all(queue, kItems / sides, batch);
-    for (auto& producer : producers) producer.join();
-    queue.close();
-    for (auto& consumer : consumers) consumer.join();
+#ifdef MILLRACE_HAS_BOOST
+struct Boost {
+  std::uint32_t push(const Word* values, std::uint32_t count) {
+    return one_by_one(values, count, [this](Word value) { return queue.bounded_push(value); });
   }
-  state.SetItemsProcessed(state.iterations() * kItems);
+  std::uint32_t pop(Word* values, std::uint32_t count) {
+    return one_by_one(values, count, [this](Word& value) { return queue.pop(value); });
+  }
+  boost::lockfree::queue<Word> queue{kCapacity};
+};
+#endif
+
+#ifdef MILLRACE_HAS_TBB
+struct Tbb {
+  Tbb() { queue.set_capacity(kCapacity); }
+  std::uint32_t push(const Word* values, std::uint32_t count) {
+    return one_by_one(values, count, [this](Word value) { return queue.try_push(value); });
+  }
+  std::uint32_t pop(Word* values, std::uint32_t count) {
+    return one_by_one(values, count, [this](Word& value) { return queue.try_pop(value); });
+  }
+  tbb::concurrent_bounded_queue<Word> queue;
+};
+#endif
+
+void add(const char* name, void (*body)(benchmark::State&)) {
+  benchmark::RegisterBenchmark(name, body)
+      ->Args({1, 1})
+      ->Args({2, 1})
+      ->Args({1, 32})
+      ->UseRealTime()
+      ->MinTime(0.05);
 }
-BENCHMARK(hand_over)
-    ->ArgNames({"sides", "batch"})
-    ->Args({1, 1})
-    ->Args({2, 1})
-    ->Args({1, 32})
-    ->Args({2, 32})
-    ->UseRealTime();
+
+const bool kAdded = [] {
+  add("ours", &hand_over<AnySide<Ours>>);
+#ifdef MILLRACE_HAS_CONCURRENTQUEUE
+  add("moodycamel", &hand_over<Moodycamel>);
+#endif
+#ifdef MILLRACE_HAS_BOOST
+  add("boost", &hand_over<AnySide<Boost>>);
+#endif
+#ifdef MILLRACE_HAS_TBB
+  add("tbb", &hand_over<AnySide<Tbb>>);
+#endif
+  return true;
+}();
 
 }  // namespace
-}  // namespace millrace
+}  // namespace millrace_bench

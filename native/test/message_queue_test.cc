@@ -132,9 +132,9 @@ TEST(ByteQueue, BatchesGoInAsThePolicySays) {
   const std::string packed = "a.......b.......c.......d.......";
   const std::uint32_t lengths[] = {1, 1, 1, 1};
   std::uint32_t done = 0;
-  for (const auto [overflow, first, in] : {std::tuple{QueueOverflow::kReject, "a", 2u},
-                                           std::tuple{QueueOverflow::kDropNewest, "a", 2u},
-                                           std::tuple{QueueOverflow::kDropOldest, "c", 4u}}) {
+  for (const auto& [overflow, first, in] : {std::tuple{QueueOverflow::kReject, "a", 2u},
+                                            std::tuple{QueueOverflow::kDropNewest, "a", 2u},
+                                            std::tuple{QueueOverflow::kDropOldest, "c", 4u}}) {
     const auto queue = queue_of(2, 8, overflow);
     EXPECT_EQ(queue->push_many(kMe, bytes_of(packed), lengths, 4, done), QueueResult::kDone);
     EXPECT_EQ(done, in);

@@ -14,7 +14,8 @@
 namespace millrace {
 namespace {
 
-constexpr std::uint64_t kStarts[] = {0, (std::uint64_t{1} << 32) - 100, (std::uint64_t{1} << 62) - 100};
+constexpr std::uint64_t kStarts[] = {0, (std::uint64_t{1} << 32) - 100,
+                                     (std::uint64_t{1} << 62) - 100};
 
 TEST(SpscCursor, EverySlotIsUsable) {
   for (const std::uint64_t start : kStarts) {

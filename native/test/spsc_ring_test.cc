@@ -21,7 +21,8 @@
 namespace millrace {
 namespace {
 
-constexpr std::uint64_t kStarts[] = {0, (std::uint64_t{1} << 32) - 100, (std::uint64_t{1} << 62) - 100};
+constexpr std::uint64_t kStarts[] = {0, (std::uint64_t{1} << 32) - 100,
+                                     (std::uint64_t{1} << 62) - 100};
 
 // A ring whose memory is an allocation of exactly its size, so that the address sanitizer sees
 // every step outside of it.

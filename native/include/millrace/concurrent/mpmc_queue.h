@@ -68,12 +68,11 @@ class MpmcQueue {
   }
 
   // Claims up to `wanted` free slots in a row and calls fill(i, index, value) for each: its number
-  // in the run, its index below capacity() (a queue of larger things keeps them beside it), and
-  // where the value goes. Returns how many. The claim holds others up: fill must be quick.
+  // in the run, its index below capacity(), and where the value goes. Returns how many. The claim
+  // holds others up: fill must be quick.
   template <class Fill>
   std::uint32_t push_run(std::uint32_t wanted, Fill&& fill) noexcept {
     std::uint64_t position;
-    // A slot that reads `position` is free for this lap.
     const std::uint32_t run = claim(tail_.position, 0, wanted, position);
     if (run == 0) return 0;
     for (std::uint32_t i = 0; i < run; ++i) {
@@ -106,20 +105,18 @@ class MpmcQueue {
                    [&](std::uint32_t i, std::uint32_t, const T& value) { out[i] = value; });
   }
 
-  // Claims up to `wanted` filled slots in a row and calls take(i, index, value) for each, as
-  // push_run() does. Returns how many.
+  // The same of filled slots, and take(i, index, value).
   template <class Take>
   std::uint32_t pop_run(std::uint32_t wanted, Take&& take) noexcept {
     std::uint64_t position;
-    // A slot that reads `position + 1` has been filled in this lap.
     const std::uint32_t run = claim(head_.position, 1, wanted, position);
     for (std::uint32_t i = 0; i < run; ++i) hand_back(position + i, i, take);
     return run;
   }
 
-  // pop_run() of one value, if accept(value) says so; kRefused if not, and it stays. accept() may
-  // see a value that is being replaced (its answer is then ignored): it reads with an acquire what
-  // producers' fill() stores with a release, through std::atomic_ref.
+  // pop_run() of one value, if accept(value) says so; otherwise it stays. accept() may see a value
+  // that is being replaced (its answer does not count then): through std::atomic_ref it reads with
+  // an acquire what fill() stores with a release.
   template <class Accept, class Take>
   PopIf pop_if(Accept&& accept, Take&& take) noexcept {
     std::uint64_t position = head_.position.load(std::memory_order_relaxed);
@@ -129,7 +126,7 @@ class MpmcQueue {
         if (lead < 0) return PopIf::kEmpty;
         position = head_.position.load(std::memory_order_relaxed);
       } else if (accept(static_cast<T&>(slots_[position & mask_].value))) {
-        // As in claim(). That it succeeds means that the value was that of this lap.
+        // Succeeds only if the value was this lap's.
         if (head_.position.compare_exchange_weak(position, position + 1,
                                                  std::memory_order_relaxed)) {
           hand_back(position, 0, take);
@@ -156,10 +153,9 @@ class MpmcQueue {
     return true;
   }
 
-  // 0 if the memory could not be had.
   std::uint32_t capacity() const noexcept { return capacity_; }
 
-  // Approximate while others push and pop; counts slots that are still being filled.
+  // Approximate under load; counts slots that are still being filled.
   std::uint32_t size() const noexcept {
     const std::uint64_t head = head_.position.load(std::memory_order_relaxed);
     const std::uint64_t tail = tail_.position.load(std::memory_order_relaxed) & ~kClosed;
@@ -169,7 +165,7 @@ class MpmcQueue {
 
   // The greatest size a producer has seen after its push. Never above capacity().
   std::uint32_t high_water() const noexcept {
-    return static_cast<std::uint32_t>(tail_.high_water.load(std::memory_order_relaxed));
+    return std::uint32_t(tail_.high_water.load(std::memory_order_relaxed));
   }
 
   // Values pushed, or being pushed, and values popped, since construction.
@@ -180,7 +176,7 @@ class MpmcQueue {
     return head_.position.load(std::memory_order_relaxed) - head_.start;
   }
 
-  // From here on every push fails; what has been claimed before still arrives. Idempotent.
+  // Every later push fails; what has been claimed before still arrives. Idempotent.
   void close() noexcept {
     // Seq_cst: a consumer that is about to sleep sees it (Parker), like any other work.
     tail_.position.fetch_or(kClosed, std::memory_order_seq_cst);
@@ -202,7 +198,7 @@ class MpmcQueue {
            head_.position.load(std::memory_order_relaxed) == (tail & ~kClosed);
   }
 
-  // What a queue of this capacity allocates, beside sizeof(MpmcQueue).
+  // Allocated beside sizeof(MpmcQueue).
   static constexpr std::size_t bytes(std::uint32_t capacity) noexcept {
     return std::size_t{round_up(capacity)} * sizeof(Slot);
   }
@@ -212,7 +208,7 @@ class MpmcQueue {
   // starts after close() returned cannot succeed.
   static constexpr std::uint64_t kClosed = std::uint64_t{1} << 63;
 
-  // Sequence p: free for the value of position p. Sequence p + 1: holds it.
+  // Sequence p: free for the value of position p. p + 1: holds it. p + capacity: free again.
   struct Slot {
     std::atomic<std::uint64_t> sequence;
     T value;
@@ -236,7 +232,6 @@ class MpmcQueue {
   static std::uint32_t clamp(std::size_t count) noexcept {
     return count < kMaxCapacity ? static_cast<std::uint32_t>(count) : kMaxCapacity;
   }
-
   // Claims up to `wanted` slots from `end` on, moving it. 0 when the first is not ready, or closed.
   std::uint32_t claim(std::atomic<std::uint64_t>& end, std::uint64_t offset, std::uint32_t wanted,
                       std::uint64_t& position) noexcept {
@@ -283,12 +278,10 @@ class MpmcQueue {
     return run;
   }
 
-  // The consumers' line is read only if the queue looks deeper than ever by an old look at it.
+  // The consumers' line is read only if an old look at it says that the queue is deeper than ever.
   void note_depth(std::uint64_t tail) noexcept {
     std::int64_t highest = tail_.high_water.load(std::memory_order_relaxed);
-    const auto depth_from = [tail](std::uint64_t head) {
-      return static_cast<std::int64_t>(tail - head);
-    };
+    const auto depth_from = [tail](std::uint64_t head) { return std::int64_t(tail - head); };
     if (depth_from(tail_.head_seen.load(std::memory_order_relaxed)) <= highest) return;
     const std::uint64_t head = head_.position.load(std::memory_order_relaxed);
     tail_.head_seen.store(head, std::memory_order_relaxed);

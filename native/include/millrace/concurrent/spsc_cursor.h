@@ -74,6 +74,17 @@ class SpscCursor {
     consumer_.position.exchange(read_position() + count, std::memory_order_seq_cst);
   }
 
+  // publish() and release() without a locked instruction: for a peer that looks by itself, and is
+  // not woken. REQUIRES: nobody else closes.
+  void publish_quietly(std::uint32_t count) noexcept {
+    // Release: pairs with readable().
+    producer_.position.store(write_position() + count, std::memory_order_release);
+  }
+  void release_quietly(std::uint32_t count) noexcept {
+    // Release: pairs with writable().
+    consumer_.position.store(read_position() + count, std::memory_order_release);
+  }
+
   // Any thread: no publish() succeeds from here on. Idempotent.
   void close() noexcept {
     // Seq_cst: a consumer that is about to sleep sees it (Parker), like any other work.
