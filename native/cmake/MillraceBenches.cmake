@@ -4,9 +4,6 @@ if(NOT benchmark_FOUND)
   message(FATAL_ERROR "Google Benchmark is missing: sudo apt-get install libbenchmark-dev")
 endif()
 
-# A peer, compared with where it is installed.
-find_package(TBB QUIET)
-
 add_custom_target(benches)
 file(GLOB_RECURSE benches CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*_bench.cc")
 # Peers that are libraries, where they are installed.
@@ -22,9 +19,6 @@ foreach(source IN LISTS benches)
   # A folder with the headers of peers that come as such, for example BS_thread_pool.hpp.
   if(DEFINED ENV{MILLRACE_BENCH_HEADERS})
     target_include_directories(${name} SYSTEM PRIVATE "$ENV{MILLRACE_BENCH_HEADERS}")
-  endif()
-  if(TBB_FOUND)
-    target_link_libraries(${name} PRIVATE TBB::tbb)
   endif()
   add_dependencies(benches ${name})
 endforeach()
