@@ -15,7 +15,7 @@ async function main() {
     handler: join(__dirname, '../handlers/blocks-outside.js'),
     workers: 1,
     workerData: mark,
-    stuckAfterMs: 100,
+    stuckAfterMs: 500,
     warnAfterMs: 0,
   });
   server.on('stuck', () => {
