@@ -176,7 +176,10 @@ TEST(ByteRing, EachSideIsOnesUntilItLeaves) {
   EXPECT_EQ(pop(*ring), "(taken)");
   ring->leave(kMe);
   EXPECT_EQ(push(*ring, "b", kOther), QueueResult::kDone);
+  std::uint32_t offset = 0;
+  EXPECT_EQ(ring->reserve(kOther, 8, offset), QueueResult::kDone);
   ring->leave(kOther);
+  EXPECT_EQ(ring->commit(kMe, 8), QueueResult::kEmpty);
   EXPECT_EQ(pop(*ring), "b");
 }
 

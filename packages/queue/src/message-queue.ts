@@ -13,6 +13,8 @@ import { NOT_YET } from './wait-line.js';
 /** How long popSync() sleeps at a time when the event loop has something to do, in milliseconds. */
 const FIRST_SLICE_MS = 50;
 const LONGEST_SLICE_MS = 1600;
+/** Of every popSync() of this thread, once its loop had something: what is not run stays, and hides what comes next. */
+let firstSliceMs = Infinity;
 
 /** At and below: minus the length of a message that did not fit. */
 const TOO_SMALL: number = Answer.TooSmall;
@@ -176,15 +178,14 @@ export abstract class MessageQueue<Kind extends string> extends QueueHandle<Kind
   popSync(timeoutMs?: number): Buffer | undefined {
     if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, 0);
     const deadline = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
-    for (let sliceMs = Infinity; ;) {
+    for (let sliceMs = firstSliceMs; ;) {
       const leftMs = Math.max(deadline - performance.now(), 0);
       const sleepMs = Math.min(leftMs, sliceMs);
       const length = native.popSync(this.handle, pool.offset, sleepMs === Infinity ? -1 : Math.ceil(sleepMs));
       if (length >= 0) return pool.take(length);
       if (length === (Answer.LoopBusy as number)) {
-        // To be in JavaScript for a moment is what lets it be terminated. Nobody runs the loop, so what comes next may
-        // hide behind what is there.
-        sliceMs = FIRST_SLICE_MS;
+        // To be in JavaScript for a moment is what lets it be terminated.
+        sliceMs = firstSliceMs = FIRST_SLICE_MS;
         continue;
       }
       if (length === (Answer.Failed as number)) throw errors.memory('popSync()');

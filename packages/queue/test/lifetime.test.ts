@@ -10,7 +10,7 @@ async function run(program: string): Promise<string> {
 }
 
 // Fires only in a process that something else keeps alive.
-const later = `setTimeout(() => { console.log('alive'); queue.close(); }, 20).unref();`;
+const later = `setTimeout(() => { console.log('alive'); queue.close(); }, 300).unref();`;
 const fill = `while (queue.tryPush(Buffer.of(1)));`;
 
 test.each([

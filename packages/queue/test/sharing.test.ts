@@ -81,6 +81,18 @@ describe('HAZARDS 4: a thread that blocks', () => {
     expect(queue.tryPop()).toHaveLength(1);
   });
 
+  test('is ended by terminate() after it has worked, with an event loop that was never run', async () => {
+    using queue = queues();
+    const worker = start(queue, 'answer');
+    await message(worker);
+    for (let i = 0; i < 50; i++) {
+      queue.tryPush(Buffer.of(1));
+      await message(worker);
+    }
+    await worker.terminate();
+    expect(queue.size).toBe(0);
+  });
+
   test('uses no processor time', async () => {
     using queue = queues();
     const workers = Array.from({ length: 8 }, () => start(queue, 'waitNamed'));

@@ -27,6 +27,11 @@ class RingSide {
                                                           std::memory_order_relaxed);
   }
 
+  // Of the user's own thread.
+  bool is_of(std::uint64_t user) const noexcept {
+    return holder_.load(std::memory_order_relaxed) == user;
+  }
+
   void leave(std::uint64_t user) noexcept {
     // Release: pairs with take().
     holder_.compare_exchange_strong(user, 0, std::memory_order_release, std::memory_order_relaxed);
@@ -180,6 +185,8 @@ class ByteRing final : public MessageQueue, public SharedObject<ByteRing> {
   const std::shared_ptr<QueueMemory>& memory() const { return memory_; }
 
   void leave(User user) override {
+    // What it had reserved is not the next one's to commit.
+    if (producer_.is_of(user)) reserved_ = kNothing;
     producer_.leave(user);
     consumer_.leave(user);
   }

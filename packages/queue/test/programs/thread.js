@@ -41,6 +41,10 @@ const roles = {
     parentPort.postMessage('waiting');
     queue.popSync();
   },
+  answer() {
+    parentPort.postMessage('waiting');
+    while (queue.popSync() !== undefined) parentPort.postMessage('got');
+  },
   waitNamed() {
     parentPort.postMessage(readlinkSync('/proc/thread-self'));
     queue.popSync();
