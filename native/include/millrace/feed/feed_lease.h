@@ -8,8 +8,11 @@ namespace millrace {
 
 inline std::int32_t Feed::next(FeedConsumer& consumer, BatchOutcome outcome, bool unbroken) {
   const std::uint32_t settled = outcome == BatchOutcome::kNone ? 0 : settle(consumer, outcome);
-  const std::int64_t now = monotonic_ns();
-  if (unbroken && settled != 0) consumer.note_pace(settled, now);
+  std::int64_t now = monotonic_ns();
+  if (unbroken && settled != 0) {
+    consumer.note_pace(settled, now);
+    consumer.let_some_gather(settled, now);
+  }
   // It stays marked as awake: nobody rings, it comes back by itself.
   if (consumer.turn_is_over(now)) return kYield;
   consumer.table.set_started(0);

@@ -5,7 +5,7 @@ import { imbalance, residentBytes } from '../memory.mjs';
 import { loadProducer, resultOf } from '../producer.mjs';
 
 const BYTES = 64;
-const CAPACITY = 2 ** 18;
+const CAPACITY = 2 ** 20;
 const KEYS = 1000;
 const PER_SECOND = 1e6;
 
