@@ -1,18 +1,16 @@
+import type { TaskAnswer } from './answer-reader.js';
+import { Balancer } from './balancer.js';
 import { errors } from './errors.js';
-import { AbortKind, Word } from './layout.js';
+import type { AbortKind } from './layout.js';
 import type { CheckedOptions } from './options.js';
 import type { PoolThread } from './pool-thread.js';
 import type { Task } from './task.js';
 import { TaskFigures } from './task-figures.js';
-import type { TaskAnswer, TaskLane } from './task-lane.js';
 import { TaskQueue } from './task-queue.js';
 
 /** So much work, by the mean of what was run, is given to a worker in advance, and so many tasks at most. */
 const AHEAD_MS = 1;
 const MOST_AHEAD = 256;
-/** An idle worker takes over half of what another has not begun if that is so much work, or has waited so long. */
-const WORTH_TAKING_MS = 0.2;
-const TAKE_AFTER_MS = 1;
 /** Tasks over which the mean is taken, about. */
 const MEAN_OVER = 8;
 
@@ -30,13 +28,17 @@ export class Dispatcher {
   /** Threads on seats. */
   readonly #threads: PoolThread[] = [];
   readonly #idle: () => void;
+  readonly #balancer: Balancer;
   #meanMs = AHEAD_MS;
-  #balancing: NodeJS.Timeout | undefined;
 
   /** `idle` is called when no promise is pending any more. */
   constructor(options: CheckedOptions, idle: () => void) {
     this.#options = options;
     this.#idle = idle;
+    this.#balancer = new Balancer(
+      (thread) => this.#roomOf(thread) > 0,
+      (thread, tasks) => this.#takeOver(thread, tasks),
+    );
   }
 
   get #limit(): number {
@@ -170,7 +172,7 @@ export class Dispatcher {
       if (thread === undefined) break;
       this.#give(thread);
     }
-    if (this.queue.length === 0) this.#balance(false);
+    if (this.queue.length === 0) this.#balancer.balance(this.#threads, this.#meanMs);
     for (const { lane } of this.#threads) lane.publish();
   }
 
@@ -220,36 +222,11 @@ export class Dispatcher {
     }
   }
 
-  /** Idle workers take over from those that have more than they come to. */
-  #balance(late: boolean): void {
-    const idle = this.#threads.filter((thread) => thread.lane.outstanding === 0 && this.#roomOf(thread) > 0);
-    if (idle.length === 0 || idle.length === this.#threads.length) return;
-    for (const thread of idle) {
-      const donor = this.#mostWaiting();
-      if (donor === undefined) return;
-      const { waiting } = donor;
-      if (!late && waiting * this.#meanMs < WORTH_TAKING_MS) {
-        this.#balancing ??= setTimeout(() => this.#balanceLate(), TAKE_AFTER_MS).unref();
-        return;
-      }
-      this.#requeue(donor.takeBackLast(Math.ceil(waiting / 2)));
-      while (this.queue.length > 0 && this.#roomOf(thread) > 0) this.#give(thread);
-    }
-  }
-
-  #balanceLate(): void {
-    this.#balancing = undefined;
-    if (this.queue.length > 0) return;
-    this.#balance(true);
-    this.dispatch();
-  }
-
-  #mostWaiting(): TaskLane | undefined {
-    let best: TaskLane | undefined;
-    for (const { lane } of this.#threads) {
-      if (lane.outstanding > 1 && lane.waiting > (best?.waiting ?? 0)) best = lane;
-    }
-    return best;
+  /** For an idle thread: what another has not begun, as far as it is to be taken over. */
+  #takeOver(thread: PoolThread, tasks: Task[]): void {
+    this.#requeue(tasks);
+    while (this.queue.length > 0 && this.#roomOf(thread) > 0) this.#give(thread);
+    thread.lane.publish();
   }
 
   // --- Figures ---
@@ -266,10 +243,5 @@ export class Dispatcher {
       running += lane.outstanding - lane.waiting - (overdueSince === undefined ? 0 : 1);
     }
     return running;
-  }
-
-  /** Above the limit of memory, as far as the thread has said. */
-  isLarge(thread: PoolThread): boolean {
-    return thread.lane.word(Word.HeapKib) > this.#options.recycleAboveKib;
   }
 }

@@ -57,3 +57,9 @@ export function checkRunOptions(options: RunOptions): number {
   if (priority !== undefined) checkInteger('options.priority', priority);
   return timeoutMs === undefined ? 0 : checkInteger('options.timeoutMs', timeoutMs, 0, MOST_MS);
 }
+
+/** Answers the limit on the time; `undefined`: none. @throws TypeError, RangeError */
+export function checkCloseOptions(options: { timeoutMs?: number }): number | undefined {
+  const { timeoutMs } = checkObject('options', options);
+  return timeoutMs === undefined ? undefined : checkInteger('options.timeoutMs', timeoutMs, 0, MOST_MS);
+}

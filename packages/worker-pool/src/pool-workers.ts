@@ -67,11 +67,11 @@ export class PoolWorkers implements SupervisedWork<PoolThread> {
   }
 
   #recycle(): void {
-    const { recycleAfterTasks } = this.#checked;
+    const { recycleAfterTasks, recycleAboveKib } = this.#checked;
     for (const seat of this.#supervisor.seats) {
       const { thread } = seat;
       if (thread === undefined) continue;
-      const large = this.#dispatcher.isLarge(thread);
+      const large = thread.lane.word(Word.HeapKib) > recycleAboveKib;
       thread.retiring ||= large || thread.lane.answered >= recycleAfterTasks;
       if (!thread.retiring || thread.lane.waiting < thread.lane.outstanding) continue;
       this.#supervisor.replace(seat, large ? { reason: 'memory' } : {});

@@ -1,4 +1,5 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { AnswerReader, type TaskAnswer } from './answer-reader.js';
 import { ByteRing } from './byte-ring.js';
 import { errorOf } from './error-report.js';
 import {
@@ -13,18 +14,9 @@ import {
   Word,
 } from './layout.js';
 import { native } from './native.js';
-import { plainKind, plainValue } from './plain-value.js';
+import { plainKind } from './plain-value.js';
 import type { ResultMessage, TaskMessage } from './protocol.js';
 import type { Task } from './task.js';
-
-/** What came of a task. */
-export interface TaskAnswer {
-  failed: boolean;
-  value: unknown;
-  /** Milliseconds by the pool's clock. */
-  startedAt: number;
-  runMs: number;
-}
 
 const MASK = RING_SLOTS - 1;
 
@@ -43,10 +35,9 @@ export class TaskLane {
   readonly #views: LaneViews;
   readonly #port: MessagePort;
   readonly #taskBytes: ByteRing;
-  readonly #answerBytes: ByteRing;
+  readonly #reader: AnswerReader;
   readonly #given: (Task | undefined)[] = new Array<Task | undefined>(RING_SLOTS);
   readonly #names = new Map<string, number>();
-  readonly #answer: TaskAnswer = { failed: false, value: undefined, startedAt: 0, runMs: 0 };
   /** Begun, and answers to them are not waited for. */
   #givenUp = 0;
   #tail = 0;
@@ -57,7 +48,7 @@ export class TaskLane {
     this.#views = viewsOf(memory);
     this.#port = port;
     this.#taskBytes = new ByteRing(this.#views.taskBytes, this.#views.words, Word.TaskBytesRead);
-    this.#answerBytes = new ByteRing(this.#views.answerBytes, this.#views.words, Word.AnswerBytesRead);
+    this.#reader = new AnswerReader(this.#views, port);
   }
 
   /** The worker's word. Plain reads will do for figures. */
@@ -210,36 +201,16 @@ export class TaskLane {
     while (this.answered !== done) {
       const at = (this.answered & MASK) * ANSWER_WORDS;
       this.answered = (this.answered + 1) | 0;
-      const task = this.#read(at);
+      const answer = this.#reader.read(at);
+      const task = this.#given[answer.position & MASK];
       // One that has been given up is not there any more.
       if (task === undefined) {
         this.#givenUp--;
         continue;
       }
       this.#forget(task);
-      settle(task, this.#answer);
+      settle(task, answer);
     }
-  }
-
-  #read(at: number): Task | undefined {
-    const { answers, answerNumbers } = this.#views;
-    const answer = this.#answer;
-    const kind: Kind = answers[at + 1]!;
-    const position = answers[at]!;
-    answer.startedAt = answerNumbers[(at + 4) >> 1]!;
-    answer.runMs = answerNumbers[(at + 6) >> 1]!;
-    answer.failed = kind === Kind.Failed;
-    if (kind === Kind.Number) answer.value = answerNumbers[(at + 2) >> 1];
-    else if (kind <= Kind.True) answer.value = plainValue(kind);
-    else if (kind >= Kind.Posted) answer.value = this.#receive();
-    else answer.value = this.#answerBytes.read(kind, answers[at + 2]!, answers[at + 3]!);
-    return this.#given[position & MASK];
-  }
-
-  #receive(): unknown {
-    const message = receiveMessageOnPort(this.#port)!.message as ResultMessage;
-    if ('error' in message) return errorOf(message.error);
-    return 'value' in message ? message.value : undefined;
   }
 
   /** Why the module did not load. */

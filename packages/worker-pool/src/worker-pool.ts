@@ -1,9 +1,8 @@
 import { EventEmitter } from 'node:events';
-import { checkInteger, checkObject } from '@millrace/native';
 import { Dispatcher } from './dispatcher.js';
 import { errors } from './errors.js';
 import { AbortKind } from './layout.js';
-import { checkOptions, checkRunOptions, type CheckedOptions } from './options.js';
+import { checkCloseOptions, checkOptions, checkRunOptions, type CheckedOptions } from './options.js';
 import { PoolWorkers } from './pool-workers.js';
 import { SignalTasks } from './signal-tasks.js';
 import { Task } from './task.js';
@@ -46,7 +45,6 @@ export class WorkerPool<M = AnyTasks> extends EventEmitter<WorkerPoolEvents> imp
   #sequence = 0;
   #closed: Promise<void> | undefined;
   #drained: (() => void)[] = [];
-  #forced = false;
   #force: (() => void) | undefined;
 
   /**
@@ -74,9 +72,7 @@ export class WorkerPool<M = AnyTasks> extends EventEmitter<WorkerPoolEvents> imp
    *
    * @param task - anything that can be cloned; it is copied when a worker gets it, at the latest when that one is idle
    * @returns what the function answered, or rejects with what it threw
-   * @throws (rejects) `ERR_POOL_QUEUE_FULL`, `ERR_TASK_DROPPED`, `ERR_TASK_TIMEOUT`, `ERR_TASK_STUCK`,
-   * `ERR_TASK_WORKER_EXIT`, `ERR_TASK_NOT_FOUND`, `ERR_WORKER_MODULE`, `ERR_POOL_CLOSED`, `ABORT_ERR`,
-   * `DataCloneError`
+   * @throws (rejects) any `ErrorCode`, or `DataCloneError`
    */
   run<N extends TaskName<M> = 'default' & TaskName<M>>(
     task: TaskInput<M, N>,
@@ -119,21 +115,16 @@ export class WorkerPool<M = AnyTasks> extends EventEmitter<WorkerPoolEvents> imp
     });
   }
 
-  /** Why so many tasks cannot be taken; makes room for them if it can. */
+  /** Why so many tasks cannot be taken. */
   #refusal(count: number, options: RunOptions | undefined): Error | undefined {
-    const error = this.#refusalReason(count, options);
+    const { overflow, capacity } = this.#options;
+    let error: Error | undefined;
+    if (this.#closed !== undefined) error = errors.closed();
+    else if (this.#workers.broken !== undefined) error = this.#workers.broken;
+    else if (options?.signal?.aborted === true) error = errors.abort(options.signal);
+    else if (overflow === 'reject' && !this.#dispatcher.hasRoom(count)) error = errors.queueFull(capacity, count);
     if (error !== undefined) this.#dispatcher.figures.rejected += count;
     return error;
-  }
-
-  #refusalReason(count: number, options: RunOptions | undefined): Error | undefined {
-    if (this.#closed !== undefined) return errors.closed();
-    if (this.#workers.broken !== undefined) return this.#workers.broken;
-    if (options?.signal?.aborted === true) return errors.abort(options.signal);
-    if (this.#options.overflow === 'reject' && !this.#dispatcher.hasRoom(count)) {
-      return errors.queueFull(this.#options.capacity, count);
-    }
-    return undefined;
   }
 
   #submit(
@@ -195,13 +186,11 @@ export class WorkerPool<M = AnyTasks> extends EventEmitter<WorkerPoolEvents> imp
    * 0: at once; absent: never. A thread that is in a native call then is not waited for longer than 100 ms.
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
-    checkObject('options', options);
-    const { timeoutMs } = options;
-    if (timeoutMs !== undefined) checkInteger('options.timeoutMs', timeoutMs, 0, 2 ** 31 - 1);
+    const timeoutMs = checkCloseOptions(options);
     this.#closed ??= this.#close();
     if (timeoutMs === 0) {
       this.#giveUp(0);
-    } else if (timeoutMs !== undefined && this.#force !== undefined) {
+    } else if (timeoutMs !== undefined) {
       const timer = setTimeout(() => this.#giveUp(timeoutMs), timeoutMs).unref();
       void this.#closed.then(() => clearTimeout(timer));
     }
@@ -209,7 +198,6 @@ export class WorkerPool<M = AnyTasks> extends EventEmitter<WorkerPoolEvents> imp
   }
 
   #giveUp(timeoutMs: number): void {
-    this.#forced = true;
     this.#dispatcher.abandonAll(() => errors.gaveUp(timeoutMs));
     this.#force?.();
   }
@@ -219,9 +207,8 @@ export class WorkerPool<M = AnyTasks> extends EventEmitter<WorkerPoolEvents> imp
     this.#workers.closing();
     await this.drain();
     // What has settled may still run, given up by its caller.
-    const joined = this.#workers.stop(this.#forced ? GRACE_MS : Infinity);
+    const joined = this.#workers.stop(Infinity);
     await Promise.race([joined, forced.then(() => this.#workers.stop(GRACE_MS))]);
-    this.#force = undefined;
     this.#workers.shut();
     process.nextTick(() => this.emit('close'));
   }

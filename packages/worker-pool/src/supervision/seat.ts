@@ -21,6 +21,9 @@ export interface SeatWatch<T> {
   takeStack(thread: T): string | undefined;
 }
 
+/** Checks that a report waits for a stack: a thread in a native call never gives one. */
+const STACK_CHECKS = 3;
+
 export type Verdict = { readonly event: 'warn' | 'stuck'; readonly report: WorkerReport };
 
 /** A place for one thread at a time, and the watch over who sits there. For one thread. Costs a look a check. */
@@ -35,6 +38,8 @@ export class Seat<T extends SupervisedThread> {
   #progress = '';
   #blockedMs = 0;
   #warning: 'none' | 'asked' | 'given' = 'none';
+  #stack: string | undefined;
+  #waited = 0;
 
   constructor(
     watch: SeatWatch<T>,
@@ -48,6 +53,7 @@ export class Seat<T extends SupervisedThread> {
     this.#progress = '';
     this.#blockedMs = 0;
     this.#warning = 'none';
+    this.#stack = undefined;
   }
 
   /**
@@ -64,6 +70,7 @@ export class Seat<T extends SupervisedThread> {
       this.#progress = progress;
       this.#blockedMs = 0;
       this.#warning = 'none';
+      this.#stack = undefined;
     } else {
       this.#blockedMs += passedMs;
     }
@@ -76,17 +83,20 @@ export class Seat<T extends SupervisedThread> {
       return { event: 'stuck', report: this.#report(elapsedMs, thread, 'stuck') };
     }
     if (warnAfterMs === 0 || this.#blockedMs < warnAfterMs || this.#warning === 'given') return undefined;
-    // The stack takes a moment: the report comes with the next check.
+    // The stack takes a moment: the report comes with a later check.
     if (this.#warning === 'none' && this.#watch.requestStack(thread)) {
       this.#warning = 'asked';
+      this.#waited = 0;
       return undefined;
     }
+    this.#stack = this.#watch.takeStack(thread);
+    if (this.#warning === 'asked' && this.#stack === undefined && ++this.#waited < STACK_CHECKS) return undefined;
     this.#warning = 'given';
     return { event: 'warn', report: this.#report(this.#blockedMs, thread) };
   }
 
   #report(elapsedMs: number, thread: T, reason?: 'stuck'): WorkerReport {
-    const stack = this.#watch.takeStack(thread);
+    const stack = reason === undefined ? this.#stack : (this.#watch.takeStack(thread) ?? this.#stack);
     if (reason === undefined) this.#watch.requestStack(thread);
     return { workerIndex: this.index, elapsedMs, ...(reason && { reason }), ...(stack !== undefined && { stack }) };
   }
