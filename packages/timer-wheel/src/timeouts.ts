@@ -26,6 +26,7 @@ export class Timeouts {
   /** Live timeouts that keep the process alive. */
   #holders = 0;
   #referenced: boolean;
+  #closed = false;
 
   constructor(settings: WheelSettings, referenced: boolean) {
     this.#settings = settings;
@@ -70,8 +71,14 @@ export class Timeouts {
   }
 
   close(): void {
+    this.#closed = true;
     for (const timeout of this.#table) timeout?.close();
     this.#wheel?.close();
+  }
+
+  /** Then nothing is called any more, not even what is due. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   schedule(timeout: Timeout): void {
@@ -157,7 +164,7 @@ class Timeout extends AsyncResource implements WheelTimeout {
   id = -1;
 
   constructor(timeouts: Timeouts, fn: Callback, delayMs: number, args: unknown[]) {
-    super('WheelTimeout', { requireManualDestroy: true });
+    super('WheelTimeout');
     this.#timeouts = timeouts;
     this.#fn = fn;
     this.#args = args;
@@ -193,9 +200,9 @@ class Timeout extends AsyncResource implements WheelTimeout {
     this.close();
   }
 
-  /** Unless an earlier callback has closed or refreshed it. */
+  /** Unless an earlier callback has closed or refreshed it, or closed the wheel. */
   call(): void {
-    if (this.state !== State.Due) return;
+    if (this.state !== State.Due || this.#timeouts.closed) return;
     this.state = State.Called;
     this.runInAsyncScope(this.#fn, this, ...this.#args);
   }

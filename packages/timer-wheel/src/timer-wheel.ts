@@ -71,7 +71,7 @@ export class TimerWheel implements Disposable {
    */
   schedule(delayMs: number, id: number): TimerHandle {
     checkDelay(delayMs);
-    if (id >>> 0 !== id) checkInteger('id', id, 0, MAX_ID);
+    if (typeof id !== 'number' || id >>> 0 !== id) checkInteger('id', id, 0, MAX_ID);
     return this.#wheel.schedule(delayMs, id) as TimerHandle;
   }
 
@@ -209,7 +209,7 @@ export class TimerWheel implements Disposable {
 
 function checkDelay(delayMs: number): void {
   // A small integer, in one comparison, or whatever it is.
-  if (delayMs >>> 0 !== delayMs) checkInteger('delayMs', delayMs, 0, native.maxMs);
+  if (typeof delayMs !== 'number' || delayMs >>> 0 !== delayMs) checkInteger('delayMs', delayMs, 0, native.maxMs);
 }
 
 function checkHandle(handle: TimerHandle): void {

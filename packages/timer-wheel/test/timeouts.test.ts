@@ -94,6 +94,40 @@ test('a callback may close, refresh and replace others that are due with it', ()
   expect(called).toEqual(['first', 'new', 'refreshed']);
 });
 
+test('a callback that closes the wheel is the last to be called', () => {
+  const wheel = new TimerWheel({ clock: 'manual' });
+  const called: string[] = [];
+  wheel.setTimeout(() => {
+    called.push('first');
+    wheel.close();
+  }, 5);
+  wheel.setTimeout(() => called.push('second'), 5);
+  wheel.advance(5);
+  expect(called).toEqual(['first']);
+  const output = run(`
+    const wheel = new TimerWheel();
+    for (const id of [1, 2]) wheel.setTimeout(() => { console.log(id); wheel.close(); }, 5);
+    const end = performance.now() + 10;
+    while (performance.now() < end);`);
+  expect(output).toBe('1\n');
+});
+
+test('async hooks are told of the end of a timeout that nobody can reach any more', () => {
+  const output = run(`
+    const { createHook } = require('node:async_hooks');
+    require('node:v8').setFlagsFromString('--expose-gc');
+    const gc = require('node:vm').runInNewContext('gc');
+    let made, ended = false;
+    const init = (id, type) => { if (type === 'WheelTimeout') made = id; };
+    createHook({ init, destroy: (id) => (ended ||= id === made) }).enable();
+    const wheel = new TimerWheel({ clock: 'manual' });
+    wheel.setTimeout(() => undefined, 1);
+    wheel.advance(1);
+    const look = () => { gc(); ended ? console.log('ended') : setImmediate(look); };
+    look();`);
+  expect(output).toBe('ended\n');
+});
+
 test('runs in the async context in which it was made', async () => {
   using wheel = new TimerWheel();
   const storage = new AsyncLocalStorage<number>();

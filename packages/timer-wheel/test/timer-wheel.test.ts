@@ -220,7 +220,10 @@ test('refuses arguments it cannot take', () => {
     expect(() => wheel.reschedule(1 as TimerHandle, wrong)).toThrow(code('ERR_OUT_OF_RANGE'));
   }
   expect(() => wheel.schedule(1, 2 ** 32)).toThrow(code('ERR_OUT_OF_RANGE'));
-  expect(() => wheel.schedule('1' as never, 1)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+  for (const wrong of ['1', 1n, Symbol('1'), undefined]) {
+    expect(() => wheel.schedule(wrong as never, 1)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+    expect(() => wheel.schedule(1, wrong as never)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+  }
   expect(() => wheel.cancel('1' as never)).toThrow(code('ERR_INVALID_ARG_TYPE'));
   expect(() => wheel.scheduleMany([1] as never, two, new Float64Array(2))).toThrow(code('ERR_INVALID_ARG_TYPE'));
   expect(() => wheel.scheduleMany(two, two, two as never)).toThrow(code('ERR_INVALID_ARG_TYPE'));
