@@ -11,10 +11,9 @@ import type { Queue, WaitOptions } from './types.js';
 import { NOT_YET } from './wait-line.js';
 
 /** How long popSync() sleeps at a time when the event loop has something to do, in milliseconds. */
-const FIRST_SLICE_MS = 50;
-const LONGEST_SLICE_MS = 1600;
+const SLICE_MS = 50;
 /** Of every popSync() of this thread, once its loop had something: what is not run stays, and hides what comes next. */
-let firstSliceMs = Infinity;
+let longestSleepMs = Infinity;
 
 /** At and below: minus the length of a message that did not fit. */
 const TOO_SMALL: number = Answer.TooSmall;
@@ -178,21 +177,20 @@ export abstract class MessageQueue<Kind extends string> extends QueueHandle<Kind
   popSync(timeoutMs?: number): Buffer | undefined {
     if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, 0);
     const deadline = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
-    for (let sliceMs = firstSliceMs; ;) {
+    for (;;) {
       const leftMs = Math.max(deadline - performance.now(), 0);
-      const sleepMs = Math.min(leftMs, sliceMs);
+      const sleepMs = Math.min(leftMs, longestSleepMs);
       const length = native.popSync(this.handle, pool.offset, sleepMs === Infinity ? -1 : Math.ceil(sleepMs));
       if (length >= 0) return pool.take(length);
       if (length === (Answer.LoopBusy as number)) {
         // To be in JavaScript for a moment is what lets it be terminated.
-        sliceMs = firstSliceMs = FIRST_SLICE_MS;
+        longestSleepMs = SLICE_MS;
         continue;
       }
       if (length === (Answer.Failed as number)) throw errors.memory('popSync()');
       const message = this.#notPopped(length);
       const over = length === (Answer.Empty as number) && sleepMs === leftMs;
       if (message !== undefined || over || length === (Answer.Closed as number)) return message;
-      sliceMs = Math.min(sliceMs * 2, LONGEST_SLICE_MS);
     }
   }
 
