@@ -74,6 +74,31 @@ TEST_F(GrowableBufferTest, DoublesInTheSlabAndGivesItsBlockBack) {
   EXPECT_TRUE(equal(buffer.bytes(), chunk));
 }
 
+TEST_F(GrowableBufferTest, AppendsBytesOfItsOwnWhereverTheyMove) {
+  GrowableBuffer buffer(slab_, options());
+  std::vector<std::byte> expected = pattern(1000);
+  ASSERT_FALSE(buffer.append(expected));
+  // To larger blocks, and to the file.
+  while (!buffer.mapped()) {
+    const std::span<const std::byte> own = buffer.bytes().subspan(100, buffer.length() - 200);
+    expected.insert(expected.end(), own.begin(), own.end());
+    ASSERT_FALSE(buffer.append(own));
+    ASSERT_TRUE(equal(buffer.bytes(), expected));
+  }
+  ASSERT_FALSE(buffer.append(buffer.bytes().first(5000)));
+  EXPECT_TRUE(equal(buffer.bytes().last(5000), std::span(expected).first(5000)));
+
+  // To the front of its block.
+  GrowableBuffer other(slab_, options());
+  const std::vector<std::byte> first = pattern(1024);
+  ASSERT_FALSE(other.append(first));
+  other.consume(900);
+  ASSERT_FALSE(other.append(other.bytes().last(100)));
+  EXPECT_EQ(other.capacity(), 1024u);
+  EXPECT_TRUE(equal(other.bytes().first(124), std::span(first).last(124)));
+  EXPECT_TRUE(equal(other.bytes().last(100), std::span(first).last(100)));
+}
+
 TEST_F(GrowableBufferTest, MovesToAFileBeyondTheThresholdAndStaysInPlace) {
   GrowableBuffer buffer(slab_, options());
   const auto chunk = pattern(300'000);

@@ -66,7 +66,7 @@ export class GrowableBuffer implements Disposable {
   }
 
   /**
-   * All or nothing: where it throws, what was there before is there still.
+   * All or nothing: where it throws, what was there before is there still. The bytes may be some of its own.
    *
    * @param encoding - of a string. **Default:** `'utf8'`
    * @returns the number of bytes appended
@@ -74,7 +74,9 @@ export class GrowableBuffer implements Disposable {
    *   disk), `ENOENT` (no such folder), `EFBIG` and the like with `errno` and `syscall`
    */
   append(bytes: Uint8Array | string, encoding?: BufferEncoding): number {
-    const given = typeof bytes === 'string' ? Buffer.from(bytes, encoding) : checkBytes('bytes', bytes);
+    let given = typeof bytes === 'string' ? Buffer.from(bytes, encoding) : checkBytes('bytes', bytes);
+    // Bytes of its own, in the view that ends now.
+    if (given.buffer === this.#view?.buffer) given = Buffer.from(given);
     this.#change();
     const syscall = native.append(given);
     const status = u32[r.STATUS]!;

@@ -49,8 +49,8 @@ napi_value open_growable(napi_env env, napi_callback_info info) {
   std::string directory(length, '\0');
   napi_get_value_string_utf8(env, call.argument(3), directory.data(), length + 1, &length);
   auto& all = call.at().growables;
-  all.push_back(std::make_shared<GrowableHandle>(call.handle().shared().memory(),
-                                                 std::move(directory), options));
+  all.push_back(std::make_shared<GrowableHandle>(
+      call.handle().shared().memory(), call.handle().cache(), std::move(directory), options));
   call.answer(Status::kOk);
   return number_of(env, static_cast<double>(all.size() - 1));
 }
@@ -60,9 +60,8 @@ napi_value append(napi_env env, napi_callback_info info) {
   Call<1> call(env, info);
   GrowableHandle* const handle = growable_of(call);
   if (handle == nullptr) return nullptr;
-  GrowableBuffer& buffer = handle->buffer();
-  const SystemError error = buffer.append(call.template elements<const std::byte>(0));
-  answer_figures(call.registers(), buffer);
+  const SystemError error = handle->append(call.template elements<const std::byte>(0));
+  answer_figures(call.registers(), handle->buffer());
   if (!error) {
     call.answer(Status::kOk);
   } else if (error.code == EMSGSIZE) {

@@ -1,5 +1,13 @@
 import { types } from 'node:util';
-import { checkBoolean, checkInteger, checkNumber, checkObject, checkString, integerOption } from '@millrace/native';
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkString,
+  integerOption,
+  invalidValue,
+} from '@millrace/native';
 import { typeError } from './errors.js';
 import { native } from './native.js';
 import type { GrowableBufferOptions, SlabOptions } from './types.js';
@@ -56,8 +64,14 @@ export function checkBufferOptions(options: GrowableBufferOptions): NativeBuffer
     default: 2 ** 20,
   });
   const directory = checkString('options.directory', options.directory ?? '/var/tmp');
+  if (directory.includes('\0')) throw invalidValue('options.directory', 'must be a path without NUL', directory);
   const allowMemory = checkBoolean('options.allowMemoryFileSystem', options.allowMemoryFileSystem ?? false);
   return [initialBytes, threshold, maxBytes, directory, allowMemory ? 1 : 0];
+}
+
+/** What nearly every call is given: no other check is needed then. */
+export function isU32(value: number): boolean {
+  return typeof value === 'number' && value >>> 0 === value;
 }
 
 /** A length beyond 32 bits is one that no slab has. @throws TypeError, RangeError */

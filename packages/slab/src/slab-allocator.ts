@@ -3,7 +3,7 @@ import { BlockCache } from './block-cache.js';
 import { blockError, bufferError, closedError, exhaustedError } from './errors.js';
 import { native } from './native.js';
 import { AttachedSlab, closeSlab, openSlab, type OpenSlab } from './open-slab.js';
-import { checkBuffer, checkLength, checkOffset, checkOffsets } from './options.js';
+import { checkBuffer, checkLength, checkOffset, checkOffsets, isU32 } from './options.js';
 import * as r from './registers.js';
 import { takeToken } from './token.js';
 import type { SharedToken, SlabOptions, SlabStats } from './types.js';
@@ -85,7 +85,7 @@ export class SlabAllocator implements Disposable {
 
   /** As `allocate`, but answers −1 when there is none. */
   tryAllocate(byteLength: number): number {
-    const bytes = byteLength >>> 0 === byteLength ? byteLength : checkLength(byteLength);
+    const bytes = isU32(byteLength) ? byteLength : checkLength(byteLength);
     const cached = this.#cache.take(bytes);
     if (cached >= 0) return cached;
     u32[r.HANDLE] = this.#handle;
@@ -102,7 +102,7 @@ export class SlabAllocator implements Disposable {
    * @throws ERR_SLAB_INVALID_BLOCK if no live block starts there: nothing is freed
    */
   free(offset: number): void {
-    if (offset >>> 0 !== offset) checkOffset(offset);
+    if (!isU32(offset)) checkOffset(offset);
     if (this.#cache.put(offset)) return;
     u32[r.OFFSET] = offset;
     u32[r.HANDLE] = this.#handle;
@@ -159,7 +159,7 @@ export class SlabAllocator implements Disposable {
    */
   freeBuffer(buffer: Buffer): void {
     const memory = checkBuffer(buffer).buffer;
-    if (!(memory instanceof ArrayBuffer) || memory === this.#memory?.buffer) throw bufferError(buffer);
+    if (!(memory instanceof ArrayBuffer) || viewers.has(memory)) throw bufferError(buffer);
     this.#select(() => native.freeBuffer(memory));
     if (u32[r.STATUS] !== r.OK) throw bufferError(buffer);
   }

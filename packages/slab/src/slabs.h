@@ -5,38 +5,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "environment.h"
+#include "values.h"
 
 // The calls about a slab. Part of binding.cc.
 
 namespace {
 
 using namespace millrace;
-
-napi_value number_of(napi_env env, double number) {
-  napi_value value = nullptr;
-  napi_create_double(env, number, &value);
-  return value;
-}
-
-void set_number(napi_env env, napi_value object, const char* name, double number) {
-  napi_set_named_property(env, object, name, number_of(env, number));
-}
-
-// An ArrayBuffer over memory that `kept` keeps until it is collected. Null in a thread that is
-// being terminated: the ArrayBuffer may exist all the same, so the finalizer or the keeper ends
-// `kept`.
-napi_value array_buffer(napi_env env, void* data, std::size_t bytes, Keeper::Kept* kept) {
-  napi_value buffer = nullptr;
-  const auto finalize = [](napi_env, void*, void* hint) {
-    delete static_cast<Keeper::Kept*>(hint);
-  };
-  const napi_status status =
-      napi_create_external_arraybuffer(env, data, bytes, finalize, kept, &buffer);
-  return status == napi_ok ? buffer : nullptr;
-}
 
 Status status_of(FreeResult result) {
   switch (result) {
@@ -59,11 +38,10 @@ napi_value allocate(napi_env env, napi_callback_info info) {
   r.offset = kNoBlock;
   if (!call.open()) return nullptr;
   const SlabHandle& handle = call.handle();
-  r.offset = call.slab().allocate(r.bytes, handle.owner());
-  if (r.offset == kNoBlock && handle.cache()->flush(call.slab())) {
-    r.offset = call.slab().allocate(r.bytes, handle.owner());
-  }
-  if (r.offset == kNoBlock) call.answer(Status::kExhausted);
+  const auto take = [&] {
+    return (r.offset = call.slab().allocate(r.bytes, handle.owner())) != kNoBlock;
+  };
+  if (!handle.cache()->take(call.slab(), take)) call.answer(Status::kExhausted);
   return nullptr;
 }
 
@@ -80,8 +58,13 @@ napi_value allocate_many(napi_env env, napi_callback_info info) {
   Call<1> call(env, info);
   if (!call.open()) return nullptr;
   Registers& r = call.registers();
-  r.offset = static_cast<std::uint32_t>(
-      call.slab().allocate_many(r.bytes, call.elements<std::uint32_t>(0), call.handle().owner()));
+  const std::span<std::uint32_t> out = call.elements<std::uint32_t>(0);
+  std::size_t count = 0;
+  call.handle().cache()->take(call.slab(), [&] {
+    count += call.slab().allocate_many(r.bytes, out.subspan(count), call.handle().owner());
+    return count == out.size();
+  });
+  r.offset = static_cast<std::uint32_t>(count);
   call.answer(Status::kOk);
   return nullptr;
 }
@@ -186,7 +169,9 @@ napi_value allocate_buffer(napi_env env, napi_callback_info info) {
   Call<0> call(env, info);
   if (!call.open()) return nullptr;
   const std::size_t bytes = call.registers().bytes;
-  const std::uint32_t block = call.slab().allocate(bytes);
+  std::uint32_t block = kNoBlock;
+  call.handle().cache()->take(call.slab(),
+                              [&] { return (block = call.slab().allocate(bytes)) != kNoBlock; });
   call.answer(block == kNoBlock ? Status::kExhausted : Status::kOk);
   if (block == kNoBlock) return nullptr;
   const std::shared_ptr<SlabAllocator>& slab = call.handle().shared().memory();

@@ -44,6 +44,32 @@ test('it doubles in the slab, then moves to a file and stays in place', () => {
     ).toBe(true);
 });
 
+test.each([
+  ['in the slab', MIB],
+  ['in a file', 10],
+])('it takes bytes of its own: %s', (_, mapThresholdBytes) => {
+  using buffer = new GrowableBuffer(slab, { mapThresholdBytes });
+  const text = Array.from({ length: 1000 }, (_, i) => `${i}`).join();
+  buffer.append(text);
+  // To another block; then within the block.
+  expect(buffer.append(buffer.bytes())).toBe(text.length);
+  expect(buffer.bytes().toString()).toBe(text + text);
+  buffer.consume(2 * text.length - 2000);
+  if (!buffer.mapped) {
+    while (buffer.capacity >= buffer.length + 1500) {
+      buffer.append('.');
+      buffer.consume(1);
+    }
+  }
+  const before = buffer.bytes().toString();
+  expect(buffer.append(buffer.bytes().subarray(100, 1600))).toBe(1500);
+  expect(buffer.bytes().toString()).toBe(before + before.slice(100, 1600));
+});
+
+test('a folder with a NUL in its name is refused', () => {
+  expect(codeOf(() => new GrowableBuffer(slab, { directory: '/var/tmp\0x' }))).toBe('ERR_INVALID_ARG_VALUE');
+});
+
 test('a view of the file is empty after the next change', () => {
   using buffer = new GrowableBuffer(slab, { mapThresholdBytes: 10 });
   buffer.append('0123456789abcdef');

@@ -1,4 +1,4 @@
-import { SlabAllocator } from '@millrace/slab';
+import { GrowableBuffer, SlabAllocator } from '@millrace/slab';
 import { codeOf } from './code-of';
 
 const PAGE = 64 * 1024;
@@ -64,6 +64,35 @@ test('what is free in this handle’s cache is there for other sizes', () => {
   slab.free(all);
 });
 
+test('what is free in this handle’s cache is there for other calls too, and a success is not counted as exhausted', () => {
+  using slab = new SlabAllocator({ maxBytes: PAGE });
+  const cacheOne = (): void => slab.free(slab.allocate(64));
+  cacheOne();
+  slab.free(slab.allocate(PAGE));
+  cacheOne();
+  const out = new Uint32Array(1);
+  expect(slab.allocateMany(PAGE, out)).toBe(1);
+  slab.freeMany(out);
+  cacheOne();
+  slab.freeBuffer(slab.allocateBuffer(PAGE));
+  cacheOne();
+  using buffer = new GrowableBuffer(slab);
+  expect(buffer.append(new Uint8Array(40_000))).toBe(40_000);
+  expect(slab.stats().exhausted).toBe(0);
+  expect(slab.tryAllocate(1)).toBe(-1);
+  expect(slab.allocateMany(1, out)).toBe(0);
+  expect(slab.tryAllocate(PAGE + 1)).toBe(-1);
+  expect(slab.stats().exhausted).toBe(3);
+});
+
+test('a length or an offset that is no number has a code', () => {
+  using slab = new SlabAllocator();
+  for (const wrong of ['1', 1n, Symbol('1'), undefined] as never[]) {
+    expect(codeOf(() => slab.tryAllocate(wrong))).toBe('ERR_INVALID_ARG_TYPE');
+    expect(codeOf(() => slab.free(wrong))).toBe('ERR_INVALID_ARG_TYPE');
+  }
+});
+
 test.each([
   ['never allocated', (slab: SlabAllocator) => slab.free(512 * 64)],
   ['inside of a block', (slab: SlabAllocator) => slab.free(slab.allocate(1000) + 64)],
@@ -125,6 +154,15 @@ test('figures add up', () => {
   expect(slab.stats()).toMatchObject({ allocations: 110, frees: 110, inUseBytes: 0, requestedBytes: 0 });
 });
 
+test('figures do not go back when a handle is closed', () => {
+  using slab = new SlabAllocator();
+  const other = SlabAllocator.attach(slab.share());
+  for (let i = 0; i < 1000; i++) other.free(other.allocate(100));
+  expect(slab.stats()).toMatchObject({ allocations: 1000, frees: 1000 });
+  other.close();
+  expect(slab.stats()).toMatchObject({ allocations: 1000, frees: 1000, inUseBytes: 0 });
+});
+
 test('trim gives free memory back', () => {
   using slab = new SlabAllocator();
   const offset = slab.allocate(8 << 20);
@@ -142,6 +180,15 @@ test('memory that nobody needs decays', async () => {
 });
 
 describe('a Buffer of its own', () => {
+  /** With a Buffer over the block with which it begins. */
+  function arenaOfAnotherHandle(slab: SlabAllocator): Buffer {
+    const blocks = new Uint32Array(slab.stats().maxBytes / PAGE);
+    slab.allocateMany(PAGE, blocks);
+    slab.free(0);
+    slab.allocateBuffer(PAGE);
+    return Buffer.from(SlabAllocator.attach(slab.share()).memory.buffer);
+  }
+
   test('holds its bytes, and is empty when it is freed', () => {
     using slab = new SlabAllocator();
     const buffer = slab.allocateBuffer(1000);
@@ -161,6 +208,7 @@ describe('a Buffer of its own', () => {
   test.each([
     ['another’s', () => Buffer.alloc(10)],
     ['the arena', (slab: SlabAllocator) => Buffer.from(slab.memory.buffer)],
+    ['the arena, of another handle', arenaOfAnotherHandle],
     ['a part of the arena', (slab: SlabAllocator) => Buffer.from(slab.memory.buffer, slab.allocate(10), 10)],
     ['one of another slab', () => new SlabAllocator().allocateBuffer(10)],
     ['over a SharedArrayBuffer', () => Buffer.from(new SharedArrayBuffer(8))],

@@ -45,10 +45,15 @@ class GrowableBuffer {
   GrowableBuffer& operator=(const GrowableBuffer&) = delete;
   ~GrowableBuffer() { close(); }
 
+  // The bytes may be some of the buffer's own.
   SystemError append(std::span<const std::byte> bytes) {
+    const std::uintptr_t distance = reinterpret_cast<std::uintptr_t>(bytes.data()) -
+                                    reinterpret_cast<std::uintptr_t>(at(begin_));
+    const bool own = distance < length();
     std::span<std::byte> room;
     if (auto error = reserve(bytes.size(), room)) return error;
-    if (!bytes.empty()) std::memcpy(room.data(), bytes.data(), bytes.size());
+    const std::byte* const source = own ? at(begin_) + distance : bytes.data();
+    if (!bytes.empty()) std::memcpy(room.data(), source, bytes.size());
     commit(bytes.size());
     return {};
   }

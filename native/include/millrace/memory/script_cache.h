@@ -46,10 +46,23 @@ class ScriptCache {
     return any;
   }
 
+  // Whether take_once() got memory: at the second try, which the slab counts no more than once, it
+  // finds what lay here.
+  template <class Take>
+  bool take(SlabAllocator& slab, Take take_once) noexcept {
+    if (take_once()) return true;
+    if (!flush(slab)) return false;
+    slab.forget_exhausted();
+    return take_once();
+  }
+
+  // Blocks that were taken from here.
+  std::uint64_t allocations() const noexcept {
+    return static_cast<std::uint64_t>(allocations_.load(std::memory_order_relaxed));
+  }
+
   // Corrects the slab's figures, for which what lies here is in use.
   void correct(SlabStats& stats) const noexcept {
-    const auto allocations =
-        static_cast<std::uint64_t>(allocations_.load(std::memory_order_relaxed));
     std::uint64_t held = 0;
     for (std::uint32_t i = 0; i < stats.class_count; ++i) {
       SlabClassStats& row = stats.classes[i];
@@ -59,8 +72,8 @@ class ScriptCache {
       stats.in_use_bytes -= count * row.block_bytes;
       held += count;
     }
-    stats.allocations += allocations;
-    stats.frees += allocations + held;
+    stats.allocations += allocations();
+    stats.frees += allocations() + held;
   }
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -38,6 +39,7 @@ class SharedSlab : public SharedObject<SharedSlab> {
   }
   void remove_cache(const ScriptCache& cache) {
     const std::lock_guard guard(lock_);
+    removed_allocations_ += cache.allocations();
     caches_.erase(std::find(caches_.begin(), caches_.end(), &cache));
   }
 
@@ -45,6 +47,8 @@ class SharedSlab : public SharedObject<SharedSlab> {
     SlabStats stats = memory_->stats();
     const std::lock_guard guard(lock_);
     for (const ScriptCache* const cache : caches_) cache->correct(stats);
+    stats.allocations += removed_allocations_;
+    stats.frees += removed_allocations_;
     return stats;
   }
 
@@ -52,6 +56,7 @@ class SharedSlab : public SharedObject<SharedSlab> {
   const std::shared_ptr<SlabAllocator> memory_;
   mutable std::mutex lock_;
   std::vector<const ScriptCache*> caches_;
+  std::uint64_t removed_allocations_ = 0;  // out of caches that are gone
 };
 
 }  // namespace millrace

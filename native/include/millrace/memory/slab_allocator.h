@@ -175,6 +175,9 @@ class SlabAllocator {
   // be called every so many seconds: that is how memory decays when it is no longer used.
   std::size_t decay() noexcept;
 
+  // For a cache in front of this one, whose blocks are given back before another try.
+  void forget_exhausted() noexcept { exhausted_.fetch_sub(1, std::memory_order_relaxed); }
+
   // Looks at every live block, for requested_bytes: about a nanosecond each.
   SlabStats stats() const noexcept;
 

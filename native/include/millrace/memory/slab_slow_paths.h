@@ -48,9 +48,12 @@ bool SlabAllocator::take(Take take_once) noexcept {
 
 [[gnu::noinline]] inline std::uint32_t SlabAllocator::allocate_run(std::size_t bytes,
                                                                    SlabOwner owner) noexcept {
-  if (bytes > arena_.max_bytes()) return kNoBlock;
   std::uint32_t block = kNoBlock;
   const std::size_t whole = SlabGuard::with_zone(bytes);
+  if (bytes > arena_.max_bytes()) {
+    exhausted_.fetch_add(1, std::memory_order_relaxed);
+    return kNoBlock;
+  }
   if (!take([&] { return (block = runs_.take(whole)) != kNoBlock; })) return kNoBlock;
   mark_live(block, runs_.bytes(block), 0, owner);
   return block;
