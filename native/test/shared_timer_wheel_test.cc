@@ -74,6 +74,7 @@ TEST(SharedTimerWheel, AnEarlierTimeFromAnotherThreadWakesTheOwner) {
   const auto wheel = SharedTimerWheel::make(10, 1, Clock::kRunning);
   ASSERT_FALSE(wheel->open());
   ASSERT_NE(wheel->schedule(1'000'000'000, 1, true), SharedTimerWheel::kNoTimer);
+  wheel->share();
   std::thread other([&] { ASSERT_NE(wheel->schedule(5, 2, false), SharedTimerWheel::kNoTimer); });
   Ids ids;
   while (ids.empty()) wait_and_collect(*wheel, ids);
