@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstring>
+#include <map>
 #include <random>
 #include <thread>
 #include <vector>
@@ -73,6 +75,7 @@ TEST(SharedTimerWheel, AnEarlierTimeFromAnotherThreadWakesTheOwner) {
   Watchdog watchdog("an earlier time");
   const auto wheel = SharedTimerWheel::make(10, 1, Clock::kRunning);
   ASSERT_FALSE(wheel->open());
+  wheel->share();
   ASSERT_NE(wheel->schedule(1'000'000'000, 1, true), SharedTimerWheel::kNoTimer);
   wheel->share();
   std::thread other([&] { ASSERT_NE(wheel->schedule(5, 2, false), SharedTimerWheel::kNoTimer); });
@@ -96,6 +99,107 @@ TEST(SharedTimerWheel, TheFirstTimerAndTheEndOfTheLastFromAnotherThreadAreToldAt
   wheel->collect(ids);
   EXPECT_TRUE(ids.empty());
   EXPECT_FALSE(readable(*wheel));
+}
+
+// As JavaScript does it, in the same bytes. False: the wheel must be asked.
+bool cancel_without_a_call(SharedTimerWheel& wheel, SharedTimerWheel::Handle handle) {
+  CancelLog& log = wheel.cancel_log();
+  const auto index = static_cast<std::uint32_t>(handle);
+  TimerNode& node = wheel.nodes()[index];
+  if (!node.is_live(handle >> 32)) return false;
+  if (log.count == CancelLog::kCapacity || log.size - log.count <= 1) return false;
+  std::uint16_t time = 0;
+  void* const bytes = &node;
+  std::memcpy(&time, bytes, sizeof time);
+  time ^= 0x20;
+  std::memcpy(bytes, &time, sizeof time);
+  log.indices[log.count++] = index;
+  return true;
+}
+
+TEST(SharedTimerWheel, WhatIsCancelledWithoutACallIsGone) {
+  const std::uint64_t seed = test_seed();
+  SCOPED_TRACE(seed_note(seed));
+  std::mt19937_64 random(seed);
+  constexpr std::uint32_t kCapacity = 300;
+  const auto wheel = SharedTimerWheel::make(kCapacity, 1, Clock::kManual);
+  ASSERT_FALSE(wheel->open());
+  struct Timer {
+    SharedTimerWheel::Handle handle;
+    std::uint64_t time;
+  };
+  std::map<std::uint32_t, Timer> live;
+  std::uint32_t next_id = 0;
+  std::uint32_t noted = 0;
+  std::uint32_t filled = 0;
+  for (int step = 0; step < 20'000; ++step) {
+    auto some = live.lower_bound(next_id - static_cast<std::uint32_t>(random() % kCapacity));
+    if (some == live.end()) some = live.begin();
+    const std::uint64_t delay = 1 + random() % 5000;
+    switch (random() % 16) {
+      default:
+        for (std::uint64_t count = random() % 64; count > 0; --count) {
+          const auto handle = wheel->schedule(delay, next_id, true);
+          ASSERT_EQ(handle == SharedTimerWheel::kNoTimer, live.size() == kCapacity);
+          if (handle == SharedTimerWheel::kNoTimer) break;
+          live[next_id++] = {handle, wheel->now_ms() + delay};
+        }
+        break;
+      case 0:
+        for (std::size_t i = 0; i < kCapacity && some != live.end(); ++i) {
+          const auto handle = some->second.handle;
+          const bool done = cancel_without_a_call(*wheel, handle);
+          noted += done ? 1 : 0;
+          filled += wheel->cancel_log().count == CancelLog::kCapacity ? 1 : 0;
+          ASSERT_NE(done,
+                    done ? cancel_without_a_call(*wheel, handle) : wheel->cancel(handle, true));
+          some = live.erase(some);
+          ASSERT_EQ(wheel->size(), live.size());
+        }
+        break;
+      case 1:
+      case 2:
+      case 3:
+        if (some == live.end()) break;
+        if (cancel_without_a_call(*wheel, some->second.handle)) {
+          ASSERT_FALSE(random() % 2 == 0 ? wheel->cancel(some->second.handle, true)
+                                         : wheel->reschedule(some->second.handle, delay));
+          live.erase(some);
+        }
+        break;
+      case 4:
+        if (some == live.end()) break;
+        ASSERT_TRUE(wheel->reschedule(some->second.handle, delay));
+        some->second.time = wheel->now_ms() + delay;
+        break;
+      case 5: {
+        const std::uint64_t now = wheel->now_ms() + random() % 500;
+        Ids ids;
+        wheel->advance(now, ids);
+        Ids due;
+        for (const auto& [id, timer] : live) {
+          if (timer.time <= now) due.push_back(id);
+        }
+        std::sort(ids.begin(), ids.end());
+        ASSERT_EQ(ids, due);
+        for (const std::uint32_t id : ids) live.erase(id);
+        break;
+      }
+      case 6: {
+        std::uint64_t next = SharedTimerWheel::kNever;
+        for (const auto& [id, timer] : live) next = std::min(next, timer.time);
+        ASSERT_EQ(wheel->next_expiry_ms(), next);
+      }
+    }
+    ASSERT_EQ(wheel->size(), live.size());
+  }
+  EXPECT_GT(noted, 1000u);
+  EXPECT_GT(filled, 10u);
+  while (!live.empty() && cancel_without_a_call(*wheel, live.begin()->second.handle))
+    live.erase(live.begin());
+  wheel->share();
+  EXPECT_EQ(wheel->cancel_log().count, 0u);
+  EXPECT_EQ(wheel->size(), live.size());
 }
 
 TEST(SharedTimerWheel, BatchesTakeWhatThereIsRoomFor) {

@@ -270,6 +270,49 @@ napi_value reference(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// A wheel of more timers is not seen by JavaScript from inside: V8 would take its memory for its
+// own, although most of it is not in use.
+constexpr std::size_t kMaxViewedBytes = std::size_t{1} << 28;
+
+napi_value view_of(Environment& at, const std::shared_ptr<SharedTimerWheel>& wheel, void* memory,
+                   std::size_t bytes) {
+  View& view = at.views.emplace_back(View{wheel, at.views, {}});
+  view.self = std::prev(at.views.end());
+  const auto finalize = [](napi_env, void*, void* hint) {
+    View& view = *static_cast<View*>(hint);
+    view.all.erase(view.self);
+  };
+  napi_value buffer = nullptr;
+  napi_create_external_arraybuffer(at.env, memory, bytes, finalize, &view, &buffer);
+  return buffer;
+}
+
+// {nodes, log}: what cancel-log.ts cancels in, or undefined.
+napi_value inside(napi_env env, napi_callback_info info) {
+  const WheelCall call(env, info);
+  if (!call) return nullptr;
+  SharedTimerWheel& wheel = call.wheel();
+  const auto nodes = wheel.nodes();
+  if (nodes.size_bytes() > kMaxViewedBytes) return nullptr;
+  CancelLog& log = wheel.cancel_log();
+  const napi_value nodes_view =
+      view_of(*call.at, call.handle->wheel, nodes.data(), nodes.size_bytes());
+  const napi_value log_view = view_of(*call.at, call.handle->wheel, &log, sizeof log);
+  if (nodes_view == nullptr || log_view == nullptr) return nullptr;
+  napi_value answer = nullptr;
+  napi_create_object(env, &answer);
+  napi_set_named_property(env, answer, "nodes", nodes_view);
+  napi_set_named_property(env, answer, "log", log_view);
+  return answer;
+}
+
+// (buffer)
+napi_value detach_view(napi_env env, napi_callback_info info) {
+  const Call call(env, info);
+  napi_detach_arraybuffer(env, call.argument(0));
+  return nullptr;
+}
+
 // (handle)
 napi_value close(napi_env env, napi_callback_info info) {
   const Call call(env, info);
@@ -321,6 +364,8 @@ napi_value initialize(napi_env env, napi_value exports) {
       {"reference", reference},
       {"close", close},
       {"share", share},
+      {"inside", inside},
+      {"detachView", detach_view},
       {"use", use},
   };
   for (const auto& [name, function] : functions) {
@@ -331,6 +376,7 @@ napi_value initialize(napi_env env, napi_value exports) {
   const std::pair<const char*, double> numbers[] = {
       {"copy", static_cast<double>(SharedTimerWheel::copy_nonce())},
       {"maxCapacity", TimerWheel::kMaxCapacity},
+      {"cancelLogCapacity", CancelLog::kCapacity},
       {"maxMs", static_cast<double>(SharedTimerWheel::kMaxMs)},
       {"registerBytes", sizeof(Registers)},
   };

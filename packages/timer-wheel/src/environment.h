@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -45,6 +46,15 @@ struct WheelHandle {
   void update_hold() {
     if (watch != nullptr) watch->hold(referenced && wheel->size() != 0);
   }
+};
+
+// What keeps a wheel's memory while an ArrayBuffer is over it. One that could not be made, because
+// the thread is being terminated, may never call its finalizer: then it stays in the list, which
+// goes with the environment, after all finalizers.
+struct View {
+  std::shared_ptr<millrace::SharedTimerWheel> wheel;
+  std::list<View>& all;
+  std::list<View>::iterator self;
 };
 
 // What one JavaScript thread has of this addon. Used by that thread only. When the thread ends, an
@@ -98,6 +108,7 @@ class Environment {
   napi_ref dispatch = nullptr;
   // What has expired in one look; kept for its memory.
   std::vector<std::uint32_t> expired;
+  std::list<View> views;
 
  private:
   void end_all() {

@@ -20,9 +20,13 @@ export interface TimerAddon {
   reference(handle: number, referenced: number): void;
   close(handle: number): void;
   share(handle: number): { id: number; nonce: number };
+  /** The memory of the nodes and of the log: what cancel-log.ts cancels in. Undefined for a large wheel. */
+  inside(): { nodes: ArrayBuffer; log: ArrayBuffer } | undefined;
+  detachView(buffer: ArrayBuffer): void;
   /** `dispatch` is called in the event loop with what has expired. */
   use(registers: Uint8Array, dispatch: (handle: number, ids: Uint32Array) => void): void;
   readonly copy: number;
+  readonly cancelLogCapacity: number;
   readonly maxCapacity: number;
   readonly maxMs: number;
   readonly registerBytes: number;

@@ -1,5 +1,6 @@
 import { codedError } from '@millrace/native';
 import { getSystemErrorName } from 'node:util';
+import { CancelLog } from './cancel-log.js';
 import { closedError, fullError } from './errors.js';
 import { native } from './native.js';
 import * as r from './registers.js';
@@ -21,11 +22,16 @@ export class RawWheel {
   readonly owner: boolean;
   readonly manual: boolean;
   #handle: number;
+  /** While the wheel is this thread's alone. */
+  #cancelled: CancelLog | undefined;
 
   private constructor(handle: number, owner: boolean, manual: boolean) {
     this.#handle = handle;
     this.owner = owner;
     this.manual = manual;
+    if (!owner) return;
+    this.#select();
+    this.#cancelled = CancelLog.open();
   }
 
   /** @param listener - is told of expired ids in the event loop; with a manual clock `advance` answers them */
@@ -56,6 +62,7 @@ export class RawWheel {
   }
 
   cancel(timer: number): boolean {
+    if (this.#cancelled?.cancel(timer) === true) return true;
     this.#select();
     f64[r.TIMER] = timer;
     native.cancel();
@@ -114,12 +121,14 @@ export class RawWheel {
 
   share(): { id: number; nonce: number } {
     this.checkOpen();
+    this.#endLog();
     return native.share(this.#handle);
   }
 
   close(): void {
     if (this.#handle < 0) return;
     r.listeners.delete(this.#handle);
+    this.#endLog();
     native.close(this.#handle);
     this.#handle = -1;
   }
@@ -130,6 +139,12 @@ export class RawWheel {
 
   checkOpen(): void {
     if (this.#handle < 0) throw closedError();
+  }
+
+  /** The wheel drains it in the call that follows. */
+  #endLog(): void {
+    this.#cancelled?.end();
+    this.#cancelled = undefined;
   }
 
   #select(): void {

@@ -21,11 +21,12 @@ const MAX_ID = 2 ** 32 - 1;
  * Timers by number, hundreds of thousands of them, which expire in batches; and beside them `setTimeout` with callbacks.
  *
  * Any thread may attach to a wheel and schedule and cancel there; timers expire on the thread that made the wheel, and
- * while any is live they keep its event loop alive. Owns 24 bytes of native memory a timer, taken as they are used, one
+ * while any is live they keep its event loop alive. Owns 22 bytes of native memory a timer, taken as they are used, one
  * descriptor (a second one once `setTimeout` is used), and no timer of Node's. A timer costs a native call when it is
- * scheduled and one when it is cancelled, a batch one in all; nothing is allocated for it, and an idle wheel wakes nobody.
+ * scheduled, and one when it is cancelled once the wheel is shared, a batch one in all; nothing is allocated for it, and
+ * an idle wheel wakes nobody.
  *
- * A hierarchical wheel (Varghese and Lauck, 1987) of eleven levels with occupancy bitmaps, as in tokio: no delay is too
+ * A hierarchical wheel (Varghese and Lauck, 1987) of ten levels with occupancy bitmaps, as in tokio: no delay is too
  * long. Never early; at most one tick late when the thread is free.
  *
  * @example

@@ -12,7 +12,7 @@ export type TimerHandle = number & { readonly [timer]: true };
 export interface TimerWheelOptions {
   /** Milliseconds, 1 to 2^31 − 1: timers expire at multiples of it. **Default:** 1 */
   tickMs?: number;
-  /** Live timers, 1 to 4,294,901,760; 24 bytes each, taken as they are used. **Default:** 2^20 */
+  /** Live timers, 1 to 4,294,901,760; 22 bytes each, taken as they are used. **Default:** 2^20 */
   capacity?: number;
   /** `'auto'`: the time that passes. `'manual'`: what `advance` says, for tests. **Default:** `'auto'` */
   clock?: 'auto' | 'manual';

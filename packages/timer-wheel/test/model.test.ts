@@ -21,26 +21,47 @@ test('behaves like a sorted list', () => {
     const someId = (): number | undefined => [...live.keys()][below(live.size)];
     let expired: number[] = [];
     wheel.onExpire = (ids) => (expired = [...ids]);
-    for (let step = 0; step < 4000; step++) {
+    // One after the other, with no call between them, and then all of them again.
+    const cancel = (ids: number[]): void => {
+      const handles = ids.map((id) => live.get(id)!.handle);
+      for (const twice of [false, true]) {
+        const done = handles.map((handle) => wheel.cancel(handle));
+        expect({ seed, done }).toEqual({ seed, done: handles.map(() => !twice) });
+      }
+      for (const id of ids) live.delete(id);
+    };
+    for (let step = 0; step < 6000; step++) {
       const id = someId();
       const ms = delay();
-      switch (below(4)) {
-        case 0:
-          if (live.size === 200) break;
+      switch (below(24)) {
+        default:
+          if (live.size === 200) {
+            expect(() => wheel.schedule(ms, nextId)).toThrow(expect.objectContaining({ code: 'ERR_TIMER_FULL' }));
+            break;
+          }
           live.set(nextId, { handle: wheel.schedule(ms, nextId), tick: tickOf(ms) });
           nextId++;
           break;
+        case 0:
+          while (live.size < 200) {
+            live.set(nextId, { handle: wheel.schedule(ms, nextId), tick: tickOf(ms) });
+            nextId++;
+          }
+          break;
         case 1:
-          if (id === undefined) break;
-          if (!wheel.cancel(live.get(id)!.handle)) throw new Error(`seed ${seed}: ${id} was not live`);
-          live.delete(id);
+          cancel([...live.keys()].slice(below(200)));
           break;
         case 2:
+        case 3:
+          if (id !== undefined) cancel([id]);
+          break;
+        case 4:
+        case 5:
           if (id === undefined) break;
           wheel.reschedule(live.get(id)!.handle, ms);
           live.get(id)!.tick = tickOf(ms);
           break;
-        default: {
+        case 6: {
           now += below(2 ** (1 + below(30)));
           expired = [];
           wheel.advance(now);
@@ -52,8 +73,12 @@ test('behaves like a sorted list', () => {
           for (const dueId of due) live.delete(dueId);
         }
       }
+      // From then on as before, but for how it is done.
+      if (step === 5000) wheel.share();
+      expect([seed, wheel.size]).toEqual([seed, live.size]);
+      if (below(4) > 0) continue;
       const next = live.size === 0 ? undefined : Math.min(...[...live.values()].map(({ tick }) => tick)) * tickMs;
-      expect([seed, wheel.size, wheel.nextExpiryMs()]).toEqual([seed, live.size, next]);
+      expect([seed, wheel.nextExpiryMs()]).toEqual([seed, next]);
     }
     wheel.close();
   }

@@ -91,6 +91,28 @@ test('a cancelled timer does not expire, and its handle names nothing any more',
   wheel.close();
 });
 
+test.each([
+  ['small', 1000],
+  ['large', 2 ** 24],
+])('on a %s wheel, as many as you like are cancelled one after the other', (_, capacity) => {
+  const { wheel, expired } = manual({ capacity });
+  const handles = Array.from({ length: 1000 }, (__, id) => wheel.schedule(10, id));
+  // The last stays.
+  const cancelled = handles.slice(0, -1);
+  expect(cancelled.every((handle) => wheel.cancel(handle))).toBe(true);
+  expect(wheel.size).toBe(1);
+  // Numbers of other generations and beyond 2^53 that have a place's low bits.
+  for (const wrong of [1, 2, 2 ** 21, 2 ** 32].map((generations) => handles.at(-1)! + generations * 2 ** 32))
+    expect(wheel.cancel(wrong as TimerHandle)).toBe(false);
+  expect(cancelled.some((handle) => wheel.cancel(handle))).toBe(false);
+  const again = wheel.schedule(20, 1000);
+  expect(cancelled.some((handle) => wheel.reschedule(handle, 5))).toBe(false);
+  expect(wheel.cancel(again)).toBe(true);
+  wheel.advance(20);
+  expect([expired, wheel.size, wheel.nextExpiryMs()]).toEqual([[999], 0, undefined]);
+  wheel.close();
+});
+
 test('a timer can be put off and brought forward', () => {
   const { wheel, expired } = manual();
   const [one, two] = [wheel.schedule(10, 1), wheel.schedule(1000, 2)];

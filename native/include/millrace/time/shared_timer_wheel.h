@@ -17,6 +17,7 @@
 #include "millrace/base/shared_object.h"
 #include "millrace/base/spin_lock.h"
 #include "millrace/base/system_error.h"
+#include "millrace/time/cancel_log.h"
 #include "millrace/time/timer_wheel.h"
 
 namespace millrace {
@@ -56,7 +57,14 @@ class SharedTimerWheel : public SharedObject<SharedTimerWheel> {
   }
 
   // The owner's, before another thread knows of the wheel: until then no lock is taken.
-  void share() noexcept { shared_.store(true, std::memory_order_relaxed); }
+  void share() noexcept {
+    const Guard guard(*this);
+    shared_.store(true, std::memory_order_relaxed);
+  }
+
+  // The owner's, until share(): to cancel timers without a call.
+  std::span<TimerNode> nodes() noexcept { return wheel_.nodes(); }
+  CancelLog& cancel_log() noexcept { return cancelled_; }
 
   // For the owner to wait on; -1 for a manual clock, and after end().
   int descriptor() const noexcept { return descriptor_.get(); }
@@ -152,10 +160,13 @@ class SharedTimerWheel : public SharedObject<SharedTimerWheel> {
     return ended_;
   }
   // Live timers, exactly.
-  std::uint32_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
+  std::uint32_t size() const noexcept {
+    const std::uint32_t noted = is_shared() ? 0 : cancelled_.count;
+    return size_.load(std::memory_order_relaxed) - noted;
+  }
   // When the next timer expires, by this wheel's clock; kNever: none.
-  std::uint64_t next_expiry_ms() const noexcept {
-    const std::lock_guard guard(lock_);
+  std::uint64_t next_expiry_ms() noexcept {
+    const Guard guard(*this);
     return ended_ ? kNever : wheel_.earliest_ms();
   }
   std::uint64_t now_ms() const noexcept {
@@ -165,18 +176,19 @@ class SharedTimerWheel : public SharedObject<SharedTimerWheel> {
   }
 
  private:
-  // Holds the lock, if the wheel is shared, and leaves the size for those who look without it.
+  // Holds the lock, if the wheel is shared, or else removes what was cancelled without a call; and
+  // leaves the size for those who look without it.
   class Guard {
    public:
     explicit Guard(SharedTimerWheel& wheel) noexcept : wheel_(wheel), locks_(wheel.is_shared()) {
-      if (locks_) wheel_.lock_.lock();
+      locks_ ? wheel_.lock_.lock() : wheel_.remove_cancelled();
     }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
     ~Guard() {
       const std::uint32_t size = wheel_.ended_ ? 0 : wheel_.wheel_.size();
       wheel_.size_.store(size, std::memory_order_relaxed);
-      if (locks_) wheel_.lock_.unlock();
+      locks_ ? wheel_.lock_.unlock() : void(wheel_.cancelled_.size = size);
     }
 
    private:
@@ -187,6 +199,12 @@ class SharedTimerWheel : public SharedObject<SharedTimerWheel> {
   // Relaxed: it was set before another thread could know of the wheel, and by the thread that reads
   // it otherwise.
   bool is_shared() const noexcept { return shared_.load(std::memory_order_relaxed); }
+
+  void remove_cancelled() noexcept {
+    if (cancelled_.count == 0) return;
+    wheel_.remove_ended(cancelled_.noted());
+    cancelled_.count = 0;
+  }
 
   std::uint64_t running_ns() const noexcept {
     return static_cast<std::uint64_t>(monotonic_ns() - origin_ns_);
@@ -229,6 +247,7 @@ class SharedTimerWheel : public SharedObject<SharedTimerWheel> {
   mutable SpinLock lock_;
   std::atomic<bool> shared_{false};
   std::atomic<std::uint32_t> size_{0};  // of live timers; written under the lock
+  CancelLog cancelled_;                 // empty once the wheel is shared
   // Guarded by the lock from here on.
   TimerWheel wheel_;
   const std::int64_t origin_ns_;

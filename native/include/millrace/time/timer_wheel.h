@@ -4,8 +4,11 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
-#include <new>
+#include <span>
+
+#include "millrace/time/timer_node.h"
 
 namespace millrace {
 
@@ -15,14 +18,14 @@ namespace millrace {
 // occupied slot it passes (empty ones cost nothing, however far the clock jumps) and at most
 // kLevels steps for each timer over its life.
 //
-// A hierarchical wheel: eleven levels of 64 slots cover 64 bits of ticks, so no delay is too long.
+// A hierarchical wheel: ten levels of 64 slots cover all 58 bits of ticks, so no delay is too long.
 // A timer stands on the level of the highest 6-bit digit in which its tick differs from the current
 // one, as in tokio's wheel. So slots never wrap: on each level, all occupied slots lie ahead of the
 // clock, and everything on a lower level comes before everything on a higher one. An occupancy
 // bitmap for each level makes finding the next slot two bit scans.
 //
 // A timer never fires early, and up to one tick late, plus however late advance() is called. One
-// whose time has passed fires a tick after the last advance. UINT64_MAX is never.
+// whose time has passed fires a tick after the last advance. From tick 2^58 - 1 on is never.
 class TimerWheel {
  public:
   // Generation (21 bits) << 32 | index: below 2^53, so that JavaScript can hold it. Stale handles
@@ -37,33 +40,32 @@ class TimerWheel {
   TimerWheel(std::uint32_t capacity, std::uint32_t tick_ms, std::uint64_t now_ms)
       : tick_ms_(tick_ms == 0 ? 1 : tick_ms), now_(last_tick(now_ms)) {
     if (capacity > kMaxCapacity) capacity = kMaxCapacity;
-    nodes_ = static_cast<Node*>(::operator new(bytes(capacity), std::nothrow));
+    nodes_ = static_cast<TimerNode*>(std::calloc(1, bytes(capacity)));
     if (nodes_ == nullptr) return;
     capacity_ = capacity;
     for (std::uint32_t i = 0; i < kHeads; ++i) nodes_[i].next = nodes_[i].previous = i;
   }
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
-  ~TimerWheel() { ::operator delete(nodes_); }
+  ~TimerWheel() { std::free(nodes_); }
 
   // `id` comes back when the time has come. kNoTimer when size() == capacity().
   Handle schedule(std::uint64_t expiry_ms, std::uint32_t id) noexcept {
     const std::uint32_t index = take_node();
     if (index == kNone) return kNoTimer;
     ++size_;
-    Node& node = nodes_[index];
-    node.tick = tick_of(expiry_ms);
+    TimerNode& node = nodes_[index];
+    node.start();
+    node.set_tick(tick_of(expiry_ms));
     node.id = id;
     link(index);
-    return Handle{node.generation} << 32 | index;
+    return Handle{node.generation()} << 32 | index;
   }
 
   // False if the timer has fired or was cancelled.
   bool cancel(Handle handle) noexcept {
     if (!is_live(handle)) return false;
-    const auto index = static_cast<std::uint32_t>(handle);
-    unlink(index);
-    free_node(index);
+    remove(static_cast<std::uint32_t>(handle));
     return true;
   }
 
@@ -72,10 +74,10 @@ class TimerWheel {
   bool reschedule(Handle handle, std::uint64_t expiry_ms) noexcept {
     if (!is_live(handle)) return false;
     const auto index = static_cast<std::uint32_t>(handle);
-    Node& node = nodes_[index];
+    TimerNode& node = nodes_[index];
     const std::uint64_t tick = tick_of(expiry_ms);
-    const bool put_off = tick >= node.tick;
-    node.tick = tick;
+    const bool put_off = tick >= node.tick();
+    node.set_tick(tick);
     if (!put_off) {
       unlink(index);
       link(index);
@@ -103,10 +105,10 @@ class TimerWheel {
       move_all(head, kDue);
       while (nodes_[kDue].next != kDue) {
         const std::uint32_t index = nodes_[kDue].next;
-        Node& node = nodes_[index];
+        TimerNode& node = nodes_[index];
         __builtin_prefetch(&nodes_[node.next]);
         remove_from_list(node);
-        if (node.tick > tick) {
+        if (node.tick() > tick) {
           link(index);
           continue;
         }
@@ -140,11 +142,23 @@ class TimerWheel {
         if (earliest <= begin_of(level, slot)) return ms_of(earliest);
         const std::uint32_t head = level * kSlots + slot;
         for (std::uint32_t i = nodes_[head].next; i != head; i = nodes_[i].next) {
-          earliest = nodes_[i].tick < earliest ? nodes_[i].tick : earliest;
+          earliest = nodes_[i].tick() < earliest ? nodes_[i].tick() : earliest;
         }
       }
     }
     return levels_ == 0 ? kNever : ms_of(earliest);
+  }
+
+  // For an owner that ends timers by the flag in their nodes, not while advancing: before anything
+  // else it calls remove_ended(), with the index of each of them once.
+  std::span<TimerNode> nodes() noexcept { return {nodes_, kHeads + std::size_t{capacity_}}; }
+
+  void remove_ended(std::span<const std::uint32_t> indices) noexcept {
+    for (const std::uint32_t index : indices) {
+      __builtin_prefetch(&nodes_[nodes_[index].next]);
+      __builtin_prefetch(&nodes_[nodes_[index].previous]);
+    }
+    for (const std::uint32_t index : indices) remove(index);
   }
 
   // Live timers, exactly.
@@ -153,42 +167,33 @@ class TimerWheel {
 
   // What a wheel of this capacity allocates, beside sizeof(TimerWheel).
   static constexpr std::size_t bytes(std::uint32_t capacity) noexcept {
-    return (std::size_t{kHeads} + capacity) * sizeof(Node);
+    return (std::size_t{kHeads} + capacity) * sizeof(TimerNode);
   }
 
  private:
   static constexpr std::uint32_t kDigitBits = 6;
   static constexpr std::uint32_t kSlots = 1u << kDigitBits;
-  static constexpr std::uint32_t kLevels = (64 + kDigitBits - 1) / kDigitBits;
+  static constexpr std::uint32_t kLevels = (58 + kDigitBits - 1) / kDigitBits;
   // The first nodes are the heads of the circular lists: one for each slot, and the list of the
   // slot that advance() is working on.
   static constexpr std::uint32_t kDue = kLevels * kSlots;
   static constexpr std::uint32_t kHeads = kDue + 1;
   static constexpr std::uint32_t kNone = 0xffff'ffffu;
-  static constexpr std::uint32_t kLastGeneration = (1u << 21) - 1;
+  static constexpr std::uint64_t kLastTick = TimerNode::kLastTick;
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
-
-  struct Node {
-    std::uint64_t tick;  // when it fires; the slot it stands in begins at or before that
-    std::uint32_t id;
-    std::uint32_t next;        // of a free node: the next free one
-    std::uint32_t previous;    // of a free node: kNone
-    std::uint32_t generation;  // 1 to kLastGeneration, changed when the node is freed
-  };
-  static_assert(sizeof(Node) == 24);
 
   // Rounded up: never early.
   std::uint64_t tick_of(std::uint64_t expiry_ms) const noexcept {
     const std::uint64_t tick =
         tick_ms_ == 1 ? expiry_ms : expiry_ms / tick_ms_ + (expiry_ms % tick_ms_ != 0);
     const std::uint64_t earliest = advancing_ ? earliest_ : now_ + 1;
-    return tick < earliest ? earliest : tick;
+    return tick < earliest ? earliest : tick < kLastTick ? tick : kLastTick;
   }
 
   // Rounded down, and short of the last tick: so there is always a later one to schedule at.
   std::uint64_t last_tick(std::uint64_t now_ms) const noexcept {
     const std::uint64_t tick = tick_ms_ == 1 ? now_ms : now_ms / tick_ms_;
-    return tick < kNever ? tick : kNever - 1;
+    return tick < kLastTick ? tick : kLastTick - 1;
   }
 
   std::uint64_t ms_of(std::uint64_t tick) const noexcept {
@@ -198,8 +203,7 @@ class TimerWheel {
 
   bool is_live(Handle handle) const noexcept {
     const auto index = static_cast<std::uint32_t>(handle);
-    return index >= kHeads && index - kHeads < used_ && nodes_[index].previous != kNone &&
-           nodes_[index].generation == handle >> 32;
+    return index < kHeads + std::size_t{capacity_} && nodes_[index].is_live(handle >> 32);
   }
 
   std::uint32_t take_node() noexcept {
@@ -208,43 +212,43 @@ class TimerWheel {
       free_ = nodes_[index].next;
       return index;
     }
-    if (used_ == capacity_) return kNone;
-    const std::uint32_t index = kHeads + used_++;
-    nodes_[index].generation = 1;
-    return index;
+    return used_ == capacity_ ? kNone : kHeads + used_++;
   }
 
   void free_node(std::uint32_t index) noexcept {
-    Node& node = nodes_[index];
-    node.generation = node.generation == kLastGeneration ? 1 : node.generation + 1;
-    node.previous = kNone;
-    node.next = free_;
+    nodes_[index].end();
+    nodes_[index].next = free_;
     free_ = index;
     --size_;
   }
 
   // REQUIRES: its tick lies ahead of now_.
   void link(std::uint32_t index) noexcept {
-    Node& node = nodes_[index];
-    const auto highest = static_cast<std::uint32_t>(std::bit_width(node.tick ^ now_)) - 1;
+    TimerNode& node = nodes_[index];
+    const std::uint64_t tick = node.tick();
+    const auto highest = static_cast<std::uint32_t>(std::bit_width(tick ^ now_)) - 1;
     const std::uint32_t level = highest / kDigitBits;
-    const std::uint32_t slot = (node.tick >> (level * kDigitBits)) & (kSlots - 1);
+    const std::uint32_t slot = (tick >> (level * kDigitBits)) & (kSlots - 1);
     const std::uint32_t head = level * kSlots + slot;
     occupied_[level] |= std::uint64_t{1} << slot;
     levels_ |= 1u << level;
     node.next = head;
     node.previous = nodes_[head].previous;
-    nodes_[node.previous].next = index;
-    nodes_[head].previous = index;
+    nodes_[node.previous].next = nodes_[head].previous = index;
   }
 
-  void remove_from_list(const Node& node) noexcept {
+  void remove_from_list(const TimerNode& node) noexcept {
     nodes_[node.previous].next = node.next;
     nodes_[node.next].previous = node.previous;
   }
 
+  void remove(std::uint32_t index) noexcept {
+    unlink(index);
+    free_node(index);
+  }
+
   void unlink(std::uint32_t index) noexcept {
-    const Node& node = nodes_[index];
+    const TimerNode& node = nodes_[index];
     remove_from_list(node);
     // Both neighbours are the head: it was the last one.
     if (node.next == node.previous && node.next < kDue) mark_empty(node.next);
@@ -260,8 +264,7 @@ class TimerWheel {
   void move_all(std::uint32_t from, std::uint32_t to) noexcept {
     nodes_[to].next = nodes_[from].next;
     nodes_[to].previous = nodes_[from].previous;
-    nodes_[nodes_[to].next].previous = to;
-    nodes_[nodes_[to].previous].next = to;
+    nodes_[nodes_[to].next].previous = nodes_[nodes_[to].previous].next = to;
     nodes_[from].next = nodes_[from].previous = from;
     mark_empty(from);
   }
@@ -277,12 +280,11 @@ class TimerWheel {
   // The tick at which an occupied slot begins.
   std::uint64_t begin_of(std::uint32_t level, std::uint32_t slot) const noexcept {
     const std::uint32_t shift = level * kDigitBits;
-    const std::uint64_t above =
-        shift + kDigitBits >= 64 ? 0 : ~std::uint64_t{0} << (shift + kDigitBits);
+    const std::uint64_t above = ~std::uint64_t{0} << (shift + kDigitBits);
     return (now_ & above) | std::uint64_t{slot} << shift;
   }
 
-  Node* nodes_ = nullptr;
+  TimerNode* nodes_ = nullptr;
   std::uint32_t capacity_ = 0;
   std::uint32_t tick_ms_;
   std::uint64_t now_;           // in ticks; every occupied slot begins after it
