@@ -54,9 +54,9 @@ function sourceOf({ members, byteLength }: RecordLayout): string {
     ({ name, get, set, getNumber }) => `
       [${name}]: new (class Column {
         get length() { return capacity; }
-        get(i) { if (i >>> 0 !== i || i >= length) fail(i); return ${get}; }
-        set(i, value) { if (i >>> 0 !== i || i >= length) fail(i); ${set}; }
-        getNumber(i) { if (i >>> 0 !== i || i >= length) fail(i); return ${getNumber}; }
+        get(i) { if (typeof i !== 'number' || i >>> 0 !== i || i >= length) fail(i); return ${get}; }
+        set(i, value) { if (typeof i !== 'number' || i >>> 0 !== i || i >= length) fail(i); ${set}; }
+        getNumber(i) { if (typeof i !== 'number' || i >>> 0 !== i || i >= length) fail(i); return ${getNumber}; }
       })(),`,
   );
   return `'use strict';

@@ -12,6 +12,9 @@ const WORDS = new Set(
   ),
 );
 
+/** Whether C and C++ keep the word for themselves. */
+export const isCWord = (name: string): boolean => WORDS.has(name);
+
 /** The text of a struct that C and C++ compilers lay out as the record is, and check that they do. */
 export function cStruct(name: string, members: readonly Member[], byteLength: number): string {
   const taken = new Set(members.map((member) => member.name));
@@ -32,6 +35,6 @@ export function cStruct(name: string, members: readonly Member[], byteLength: nu
 
 function cName(name: string, taken: Set<string>): string {
   let free = name;
-  while (WORDS.has(free) || (free !== name && taken.has(free))) free += '_';
+  while (isCWord(free) || (free !== name && taken.has(free))) free += '_';
   return free;
 }

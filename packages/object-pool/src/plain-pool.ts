@@ -12,6 +12,8 @@ export class PlainObjectPool<T extends object> implements PlainPool<T> {
   readonly #leaks: Leaks<T> | undefined;
   readonly #free: T[] = [];
   readonly #out = new Set<T>();
+  /** Calls of `create` that have not returned yet: it may acquire, too. */
+  #making = 0;
   #closed = false;
 
   constructor(options: PlainPoolOptions<T>) {
@@ -29,7 +31,7 @@ export class PlainObjectPool<T extends object> implements PlainPool<T> {
 
   acquire(): T | undefined {
     this.#checkOpen();
-    if (this.#out.size >= this.capacity) return undefined;
+    if (this.#out.size + this.#making >= this.capacity) return undefined;
     const object = this.#free.pop() ?? this.#make();
     this.#out.add(object);
     this.#leaks?.acquired(object);
@@ -60,12 +62,21 @@ export class PlainObjectPool<T extends object> implements PlainPool<T> {
   }
 
   #make(): T {
-    const object = checkObject('create()', this.#create());
+    const object = checkObject('create()', this.#callCreate());
     this.#checkOpen();
     if (this.#out.has(object) || this.#free.includes(object)) {
       throw invalidRecordError('What create() made was there before and');
     }
     return object;
+  }
+
+  #callCreate(): T {
+    this.#making++;
+    try {
+      return this.#create();
+    } finally {
+      this.#making--;
+    }
   }
 
   #checkOpen(): void {

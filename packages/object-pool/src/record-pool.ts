@@ -75,7 +75,7 @@ export class RecordPoolHandle<F extends Fields> implements RecordPool<F> {
   }
 
   at(index: number): View<F> {
-    if (index >>> 0 !== index || index >= this.#states.length) this.#memory.fail(index);
+    this.#checkIndex(index, this.#states.length);
     const state = this.#states[index]!;
     if (state !== this.#mine && state > native.heldBy && state < native.heldEnd) this.#call(index, native.handOn);
     return this.#view(index);
@@ -92,21 +92,21 @@ export class RecordPoolHandle<F extends Fields> implements RecordPool<F> {
 
   releaseIndex(index: number): void {
     this.#checkOpen();
-    if (index >>> 0 !== index || index >= this.capacity) this.#memory.fail(index);
+    this.#checkIndex(index, this.capacity);
     if (!this.#call(index, native.release)) throw invalidRecordError(`Record ${index}`);
     this.#leaks?.released(index);
   }
 
   handOn(index: number): void {
     this.#checkOpen();
-    if (index >>> 0 !== index || index >= this.capacity) this.#memory.fail(index);
+    this.#checkIndex(index, this.capacity);
     if (!this.#call(index, native.handOn)) throw invalidRecordError(`Record ${index}`);
     this.#leaks?.released(index);
   }
 
   adopt(index: number): View<F> {
     this.#checkOpen();
-    if (index >>> 0 !== index || index >= this.capacity) this.#memory.fail(index);
+    this.#checkIndex(index, this.capacity);
     if (!this.#call(index, native.adopt)) throw invalidRecordError(`Record ${index}`);
     this.#leaks?.acquired(index);
     return this.#view(index);
@@ -149,6 +149,10 @@ export class RecordPoolHandle<F extends Fields> implements RecordPool<F> {
     registers[INDEX] = index;
     operation();
     return registers[DONE] === 1;
+  }
+
+  #checkIndex(index: number, length: number): void {
+    if (typeof index !== 'number' || index >>> 0 !== index || index >= length) this.#memory.fail(index);
   }
 
   #checkOpen(): void {

@@ -1,5 +1,5 @@
 import { checkObject, checkString, invalidValue } from '@millrace/native';
-import { cStruct } from './c-struct.js';
+import { cStruct, isCWord } from './c-struct.js';
 import { parseField, type Field } from './field.js';
 import type { Fields, RecordType } from './types.js';
 
@@ -44,7 +44,11 @@ export class RecordLayout<F extends Fields = Fields> implements RecordType<F> {
   }
 
   toCStruct(name: string): string {
-    if (!IDENTIFIER.test(checkString('name', name))) throw invalidValue('name', 'must be a name that C allows', name);
+    if (!IDENTIFIER.test(checkString('name', name)) || isCWord(name)) {
+      throw invalidValue('name', 'must be a name that C and C++ allow', name);
+    }
+    // In C++ it would be a constructor's.
+    if (Object.hasOwn(this.offsets, name)) throw invalidValue('name', 'must not be that of a field', name);
     return cStruct(name, this.members, this.byteLength);
   }
 

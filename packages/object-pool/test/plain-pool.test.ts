@@ -1,4 +1,4 @@
-import { ObjectPool } from '@millrace/object-pool';
+import { ObjectPool, type PlainPool } from '@millrace/object-pool';
 
 const code = (expected: string): Error => expect.objectContaining({ code: expected }) as Error;
 
@@ -20,6 +20,15 @@ test('makes an object when none is free, up to its capacity, and resets it when 
   expect(pool.acquire()).toBeUndefined();
   pool.close();
   pool.close();
+});
+
+test('no more than its capacity is out where create() acquires, too', () => {
+  let children = 0;
+  type Node = { child?: Node | undefined };
+  const create = (): Node => (children++ < 5 ? { child: pool.acquire() } : {});
+  using pool: PlainPool<Node> = new ObjectPool<Node>({ create, capacity: 3 });
+  expect(pool.acquire()).toEqual({ child: { child: {} } });
+  expect([pool.size, children]).toEqual([3, 3]);
 });
 
 test('what is not out cannot be released', () => {

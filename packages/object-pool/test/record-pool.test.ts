@@ -127,6 +127,13 @@ test('what is not out cannot be released', () => {
     expect(() => pool.handOn(wrong)).toThrow(code('ERR_OUT_OF_RANGE'));
     expect(() => pool.adopt(wrong)).toThrow(code('ERR_OUT_OF_RANGE'));
   }
+  const column = pool.column('j');
+  for (const wrong of ['1', 1n, Symbol('1'), undefined] as never[]) {
+    expect(() => pool.releaseIndex(wrong)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+    expect(() => pool.at(wrong)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+    expect(() => column.get(wrong)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+    expect(() => column.set(wrong, 1)).toThrow(code('ERR_INVALID_ARG_TYPE'));
+  }
   expect(pool.size).toBe(0);
 });
 

@@ -96,8 +96,8 @@ test.each<[string, unknown, string]>([
   expect(() => record(fields as never)).toThrow(expect.objectContaining({ code }));
 });
 
-test('refuses a struct name that is none', () => {
-  expect(() => record({ a: 'u8' }).toCStruct('a b')).toThrow(
+test.each(['a b', 'int', 'class', 'field'])('refuses the struct name %s', (name) => {
+  expect(() => record({ field: 'u8' }).toCStruct(name)).toThrow(
     expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }),
   );
 });
