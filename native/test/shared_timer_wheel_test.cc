@@ -75,7 +75,6 @@ TEST(SharedTimerWheel, AnEarlierTimeFromAnotherThreadWakesTheOwner) {
   Watchdog watchdog("an earlier time");
   const auto wheel = SharedTimerWheel::make(10, 1, Clock::kRunning);
   ASSERT_FALSE(wheel->open());
-  wheel->share();
   ASSERT_NE(wheel->schedule(1'000'000'000, 1, true), SharedTimerWheel::kNoTimer);
   wheel->share();
   std::thread other([&] { ASSERT_NE(wheel->schedule(5, 2, false), SharedTimerWheel::kNoTimer); });
