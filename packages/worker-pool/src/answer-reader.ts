@@ -39,14 +39,20 @@ export class AnswerReader {
     answer.failed = kind === Kind.Failed;
     if (kind === Kind.Number) answer.value = answerNumbers[(at + 2) >> 1];
     else if (kind <= Kind.True) answer.value = plainValue(kind);
-    else if (kind >= Kind.Posted) answer.value = this.#receive();
+    else if (kind >= Kind.Posted) this.#receive(answer);
     else answer.value = this.#bytes.read(kind, answers[at + 2]!, answers[at + 3]!);
     return answer;
   }
 
-  #receive(): unknown {
-    const message = receiveMessageOnPort(this.#port)!.message as ResultMessage;
-    if ('error' in message) return errorOf(message.error);
-    return 'value' in message ? message.value : undefined;
+  #receive(answer: TaskAnswer): void {
+    try {
+      const message = receiveMessageOnPort(this.#port)!.message as ResultMessage;
+      if ('error' in message) answer.value = errorOf(message.error);
+      else answer.value = 'value' in message ? message.value : undefined;
+    } catch (error) {
+      // What a worker's larger stack can write this one's cannot always read.
+      answer.failed = true;
+      answer.value = error;
+    }
   }
 }

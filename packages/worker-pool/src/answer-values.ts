@@ -27,18 +27,14 @@ export class AnswerValues {
     }
     const plain = plainKind(value);
     if (plain !== Kind.Posted) return plain;
-    const kind = this.#bytes.write(value);
-    if (kind === Kind.Posted) return this.#post(position, value);
-    answers[at + 2] = this.#bytes.offset;
-    answers[at + 3] = this.#bytes.length;
-    return kind;
-  }
-
-  #post(position: number, value: unknown): Kind {
     try {
-      this.#port.postMessage({ position, value } satisfies ResultMessage);
-      return Kind.Posted;
+      const kind = this.#bytes.write(value);
+      if (kind === Kind.Posted) this.#port.postMessage({ position, value } satisfies ResultMessage);
+      answers[at + 2] = this.#bytes.offset;
+      answers[at + 3] = this.#bytes.length;
+      return kind;
     } catch (error) {
+      // It cannot be cloned, or is a proxy that throws when it is looked at.
       return this.#postFailure(position, error);
     }
   }

@@ -41,7 +41,13 @@ void on_ring(napi_env env, napi_value callback, void*, void*) {
   if (env == nullptr || callback == nullptr) return;
   napi_value self = nullptr;
   napi_get_undefined(env, &self);
-  napi_call_function(env, self, callback, 0, nullptr, nullptr);
+  if (napi_call_function(env, self, callback, 0, nullptr, nullptr) != napi_pending_exception)
+    return;
+  // Left pending it would be swallowed with a warning, and what waits for an answer would for ever.
+  napi_value exception = nullptr;
+  if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) {
+    napi_fatal_exception(env, exception);
+  }
 }
 
 // open(callback): {id, handle}; handle is for hold and shut, by this thread alone.

@@ -41,12 +41,9 @@ export class Dispatcher {
     );
   }
 
-  get #limit(): number {
-    return this.#options.capacity + this.#options.workers;
-  }
-
   hasRoom(count: number): boolean {
-    return this.unsettled + count <= this.#limit;
+    const { capacity, workers } = this.#options;
+    return this.unsettled + count <= capacity + workers;
   }
 
   /** Makes room by dropping the oldest task that has not begun. False: all have. */
@@ -86,6 +83,14 @@ export class Dispatcher {
     lane.close();
   }
 
+  /** The thread is to begin nothing more. True: it runs nothing, and was given nothing that it alone can run. */
+  retire(thread: PoolThread): boolean {
+    thread.retiring = true;
+    this.#requeue(thread.lane.takeBackAll());
+    this.collect(thread);
+    return thread.lane.outstanding === 0;
+  }
+
   /** Takes in what the thread has answered. */
   collect(thread: PoolThread): void {
     thread.lane.collect((task, answer) => this.#answered(thread, task, answer));
@@ -97,14 +102,10 @@ export class Dispatcher {
     this.figures.waits.add(answer.startedAt - task.enqueuedAt);
     this.figures.runs.add(runMs);
     thread.overdueSince = undefined;
-    if (!task.settle()) return;
-    if (answer.failed) {
-      this.figures.failed++;
-      task.reject(answer.value);
-    } else {
-      this.figures.completed++;
-      task.resolve(answer.value);
-    }
+    const { failed, value } = answer;
+    if (!task.settle(failed ? task.reject : task.resolve, value)) return;
+    if (failed) this.figures.failed++;
+    else this.figures.completed++;
     this.#settled();
   }
 
@@ -113,17 +114,15 @@ export class Dispatcher {
   }
 
   #fail(task: Task, error: unknown): void {
-    if (!task.settle()) return;
+    if (!task.settle(task.reject, error)) return;
     this.figures.failed++;
-    task.reject(error);
     this.#settled();
   }
 
   /** Of a task that has not begun and is in no queue. */
   #reject(task: Task, error: unknown): void {
-    if (!task.settle()) return;
+    if (!task.settle(task.reject, error)) return;
     this.figures.rejected++;
-    task.reject(error);
     this.#settled();
   }
 
@@ -133,7 +132,7 @@ export class Dispatcher {
     const { lane } = task;
     if (lane === undefined) {
       this.#reject(task, error);
-      this.queue.settledOne();
+      if (task.queued) this.queue.settledOne();
     } else if (lane.takeBack(task)) {
       this.#reject(task, error);
     } else {
@@ -152,6 +151,7 @@ export class Dispatcher {
       this.collect(thread);
       this.#requeue(thread.lane.takeBackAll());
       for (const task of thread.lane.takeBegun()) this.#fail(task, makeError());
+      thread.overdueSince = undefined;
     }
     for (let task = this.queue.shift(); task !== undefined; task = this.queue.shift()) this.#reject(task, makeError());
   }
@@ -214,6 +214,7 @@ export class Dispatcher {
       this.queue.shift();
       try {
         lane.give(task);
+        if (task.settled) lane.takeBack(task);
       } catch (error) {
         this.#reject(task, error);
         continue;

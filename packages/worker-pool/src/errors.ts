@@ -83,6 +83,14 @@ export const errors = {
   abort: (signal: AbortSignal): Error =>
     codedError('ABORT_ERR', 'The operation was aborted', { cause: signal.reason, name: 'AbortError' }),
 
+  transfersOfMany: (): Error =>
+    codedError(
+      'ERR_INVALID_ARG_VALUE',
+      'With options.transferList, runMany() takes one task: the first of several would take along what the others have. ' +
+        'Call run() for each.',
+      { ErrorType: TypeError },
+    ),
+
   invalidFilename: (value: unknown): Error =>
     codedError(
       'ERR_INVALID_ARG_TYPE',

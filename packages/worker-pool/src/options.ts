@@ -48,7 +48,7 @@ export function checkRunOptions(options: RunOptions): number {
   if (name !== undefined && typeof name !== 'string') {
     throw errors.invalidArgument('options.name', 'of type string', name);
   }
-  if (signal !== undefined && !(typeof signal === 'object' && 'aborted' in signal)) {
+  if (signal !== undefined && !isSignal(signal)) {
     throw errors.invalidArgument('options.signal', 'an instance of AbortSignal', signal);
   }
   if (transferList !== undefined && !Array.isArray(transferList)) {
@@ -56,6 +56,21 @@ export function checkRunOptions(options: RunOptions): number {
   }
   if (priority !== undefined) checkInteger('options.priority', priority);
   return timeoutMs === undefined ? 0 : checkInteger('options.timeoutMs', timeoutMs, 0, MOST_MS);
+}
+
+/** The same, of `runMany`. */
+export function checkManyOptions(tasks: readonly unknown[], options: RunOptions | undefined): number {
+  if (!Array.isArray(tasks)) throw errors.invalidArgument('tasks', 'an array', tasks);
+  if (options === undefined) return 0;
+  const timeoutMs = checkRunOptions(options);
+  if (tasks.length > 1 && (options.transferList?.length ?? 0) > 0) throw errors.transfersOfMany();
+  return timeoutMs;
+}
+
+/** Of any implementation. */
+function isSignal(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('aborted' in value)) return false;
+  return typeof (value as Partial<EventTarget>).addEventListener === 'function';
 }
 
 /** Answers the limit on the time; `undefined`: none. @throws TypeError, RangeError */

@@ -71,10 +71,11 @@ export class PoolWorkers implements SupervisedWork<PoolThread> {
     for (const seat of this.#supervisor.seats) {
       const { thread } = seat;
       if (thread === undefined) continue;
-      const large = thread.lane.word(Word.HeapKib) > recycleAboveKib;
-      thread.retiring ||= large || thread.lane.answered >= recycleAfterTasks;
-      if (!thread.retiring || thread.lane.waiting < thread.lane.outstanding) continue;
-      this.#supervisor.replace(seat, large ? { reason: 'memory' } : {});
+      const { lane } = thread;
+      // One that is too large before its first task will not get smaller by being replaced.
+      const large = lane.answered > 0 && lane.word(Word.HeapKib) > recycleAboveKib;
+      if (!large && !thread.retiring && lane.answered < recycleAfterTasks) continue;
+      if (this.#dispatcher.retire(thread)) this.#supervisor.replace(seat, large ? { reason: 'memory' } : {});
     }
   }
 

@@ -28,11 +28,18 @@ export class TaskModule {
   }
 
   #find(name: string): RunFunction {
-    const found = name === 'default' ? this.#default() : this.#named(name);
-    if (typeof found === 'function') return found as RunFunction;
+    let error: unknown;
+    try {
+      const found = name === 'default' ? this.#default() : this.#named(name);
+      if (typeof found === 'function') return found as RunFunction;
+      error = errors.notFound(this.#url, name, found);
+    } catch (thrown) {
+      // By a getter.
+      error = thrown;
+    }
     // Only tasks of that name are to fail.
     return () => {
-      throw errors.notFound(this.#url, name, found);
+      throw error;
     };
   }
 

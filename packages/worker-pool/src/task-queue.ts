@@ -22,12 +22,14 @@ export class TaskQueue {
 
   push(task: Task): void {
     this.#level(task.priority).push(task);
+    task.queued = true;
     this.length++;
   }
 
   /** Puts back what was given and not begun: before the others of its priority. */
   unshift(task: Task): void {
     this.#level(task.priority).unshift(task);
+    task.queued = true;
     this.length++;
   }
 
@@ -63,6 +65,7 @@ export class TaskQueue {
       const task = level.tasks.shift();
       if (level.tasks.length === 0) this.#levels.splice(at, 1);
       if (task === undefined) continue;
+      task.queued = false;
       this.length--;
       return task;
     }

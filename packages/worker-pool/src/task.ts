@@ -1,9 +1,12 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { TransferListItem } from 'node:worker_threads';
 import type { TaskLane } from './task-lane.js';
 
-/** What `run` was called with, until its promise settles. */
-export class Task {
-  /** Where it was given, and as what; `undefined` while it is queued. */
+/** What `run` was called with, until its promise settles: which it does in the async context of that call. */
+export class Task extends AsyncResource {
+  /** It lies in the queue. Neither there nor given: it is being cloned, which may call getters of its caller's. */
+  queued = false;
+  /** Where it was given, and as what. */
   lane: TaskLane | undefined;
   position = 0;
   settled = false;
@@ -23,7 +26,10 @@ export class Task {
     readonly enqueuedAt: number,
     readonly resolve: (value: unknown) => void,
     readonly reject: (error: unknown) => void,
-  ) {}
+  ) {
+    // Otherwise each is followed by the garbage collector where somebody listens for ends.
+    super('MillraceTask', { requireManualDestroy: true });
+  }
 
   /** Whether what it carries can be sent only once. */
   get transfers(): boolean {
@@ -31,11 +37,13 @@ export class Task {
   }
 
   /** False when it has settled before. */
-  settle(): boolean {
+  settle(settle: (value: unknown) => void, value: unknown): boolean {
     if (this.settled) return false;
     this.settled = true;
     this.unfollow?.();
     if (this.timer !== undefined) clearTimeout(this.timer);
+    this.runInAsyncScope(settle, undefined, value);
+    this.emitDestroy();
     return true;
   }
 }

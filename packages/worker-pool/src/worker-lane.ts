@@ -8,6 +8,7 @@ import type { TaskMessage, WorkerStart } from './protocol.js';
 import { plainValue } from './plain-value.js';
 import { RunningTask } from './task-context.js';
 import type { TaskModule } from './task-module.js';
+import { isThenable } from './thenable.js';
 
 const MASK = RING_SLOTS - 1;
 /** How long tasks follow each other before the event loop turns. */
@@ -110,7 +111,7 @@ export class WorkerLane {
       // From here on the pool may use the order's place again.
       words[Word.Head] = this.#head;
       if (!mine) {
-        if (kind > Kind.Number && kind < Kind.Posted) this.#taskBytes.skip(value, length);
+        if (kind > Kind.Number) this.#discard(position, kind, value, length);
         continue;
       }
       now = this.#run(position, kind, what >>> 8, value, length, number, now);
@@ -165,35 +166,40 @@ export class WorkerLane {
   ): number {
     const context = new RunningTask(this.#views.words, position, this.#start.workerData);
     let result: unknown;
+    let promise: Promise<unknown> | undefined;
     try {
       const value = this.#valueOf(position, kind, offset, length, number);
       result = this.#functionOf(name)(value, context);
+      // A thenable may settle twice, throw, or answer another one: a promise made of it does not.
+      if (isThenable(result)) promise = Promise.resolve(result);
     } catch (error) {
       return this.#answer(position, now, error, true);
     }
-    // What await would take for a promise, without touching properties of what is none.
-    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
-      this.#await(result as PromiseLike<unknown>, position, context, now);
-      return now;
-    }
-    return this.#answer(position, now, result, false);
+    if (promise === undefined) return this.#answer(position, now, result, false);
+    this.#await(promise, position, context, now);
+    return now;
   }
 
-  #await(result: PromiseLike<unknown>, position: number, context: RunningTask, began: number): void {
+  #await(result: Promise<unknown>, position: number, context: RunningTask, began: number): void {
     this.#pending = context;
     if (this.#unrung > 0) this.#ring();
-    const settle = (value: unknown, failed: boolean): void => {
-      if (this.#pending !== context) return;
+    const settle = (failed: boolean) => (value: unknown) => {
       this.#pending = undefined;
       this.#pump(this.#answer(position, began, value, failed));
     };
+    result.then(settle(false), settle(true));
+  }
+
+  /** Of a task that was taken back: what it was given with would stay for as long as no other message is needed. */
+  #discard(position: number, kind: Kind, offset: number, length: number): void {
+    if (kind !== Kind.Posted) {
+      this.#taskBytes.skip(offset, length);
+      return;
+    }
     try {
-      result.then(
-        (value) => settle(value, false),
-        (error: unknown) => settle(error, true),
-      );
-    } catch (error) {
-      settle(error, true);
+      this.#valueOf(position, kind, offset, length, 0);
+    } catch {
+      // It cannot be read here; nobody wants it.
     }
   }
 

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { Dispatcher } from './dispatcher.js';
 import { errors } from './errors.js';
 import { AbortKind } from './layout.js';
-import { checkCloseOptions, checkOptions, checkRunOptions, type CheckedOptions } from './options.js';
+import { checkCloseOptions, checkManyOptions, checkOptions, checkRunOptions, type CheckedOptions } from './options.js';
 import { PoolWorkers } from './pool-workers.js';
 import { SignalTasks } from './signal-tasks.js';
 import { Task } from './task.js';
@@ -89,14 +89,14 @@ export class WorkerPool<M = AnyTasks> extends EventEmitter<WorkerPoolEvents> imp
   /**
    * Runs many tasks; answers their results in the tasks' order, or rejects with the first failure, and the others go on.
    * With `overflow` `reject` either all of them fit into the queue or none is taken.
+   * `options` are for each of them; a `transferList` is for one task only.
    */
   runMany<N extends TaskName<M> = 'default' & TaskName<M>>(
     tasks: readonly TaskInput<M, N>[],
     options?: RunOptions<N>,
   ): Promise<TaskOutput<M, N>[]> {
     return new Promise((resolve, reject) => {
-      if (!Array.isArray(tasks)) throw errors.invalidArgument('tasks', 'an array', tasks);
-      const timeoutMs = options === undefined ? 0 : checkRunOptions(options);
+      const timeoutMs = checkManyOptions(tasks, options);
       const refusal = this.#refusal(tasks.length, options);
       if (refusal !== undefined) {
         reject(refusal);
@@ -105,13 +105,14 @@ export class WorkerPool<M = AnyTasks> extends EventEmitter<WorkerPoolEvents> imp
       const results = new Array<TaskOutput<M, N>>(tasks.length);
       let left = tasks.length;
       if (left === 0) resolve(results);
-      tasks.forEach((task, index) => {
+      // Of what entries() has, a hole is undefined; forEach() would leave it out.
+      for (const [index, task] of tasks.entries()) {
         const done = (value: unknown): void => {
           results[index] = value as TaskOutput<M, N>;
           if (--left === 0) resolve(results);
         };
         this.#submit(task, options, timeoutMs, done, reject);
-      });
+      }
     });
   }
 

@@ -18,6 +18,33 @@ export const unclonable = () => () => undefined;
 export const throwUnclonable = () => {
   throw () => undefined;
 };
+/** Results and errors that misbehave when they are looked at. */
+export const odd = (what) => {
+  const bad = () => {
+    throw new Error(what);
+  };
+  switch (what) {
+    case 'then':
+      return Object.defineProperty({}, 'then', { get: bad });
+    case 'proxy':
+      return new Proxy({}, { get: bad });
+    case 'bytes':
+      return new Proxy(new Uint8Array(4), { getPrototypeOf: bad });
+    case 'callable':
+      return Object.assign(() => 1, { then: (resolve) => resolve('called') });
+    case 'chain':
+      return { then: (resolve) => resolve({ then: (next) => next('end') }) };
+    case 'twice':
+      return { then: (resolve, reject) => (resolve('first'), reject(new Error('second')), bad()) };
+    default:
+      throw Object.defineProperty(new Error('hidden'), 'stack', { get: bad });
+  }
+};
+export const deep = (levels) => {
+  let nested = [];
+  for (let i = 0; i < levels; i++) nested = [nested];
+  return nested;
+};
 export const size = (buffer) => buffer.byteLength;
 export const busy = (rounds) => {
   let mixed = 1;
