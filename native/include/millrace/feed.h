@@ -61,8 +61,8 @@ static inline millrace_feed* millrace_feed_open(uint64_t address) {
 // The last use of what millrace_feed_open() answered.
 static inline void millrace_feed_release(millrace_feed* feed) { feed->table->release(feed); }
 
-// Copies the message; about 100 ns, and 2-4 us more if a consumer has to be woken. Under the policy
-// `block` it waits for room; under the others it never waits.
+// Copies the message: some 50 ns; about 4 us if a consumer has to be woken, nearly all of which is
+// the system call. Under the policy `block` it waits for room; under the others it never waits.
 // key: by the feed's kind of key a uint32_t*, a uint64_t*, or up to 16 characters of ASCII, of
 // which fewer end with NUL; NULL for a feed without keys.
 static inline int millrace_feed_push(millrace_feed* feed, const void* data, uint32_t length,
