@@ -7,6 +7,8 @@
 #include <node_api.h>
 #include <sys/epoll.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -23,6 +25,8 @@ using namespace millrace;
 
 // What wait() answers when the thread's loop has work. Errors are negative, counts are not.
 constexpr double kLoopHasWork = -100'000;
+// What one wait() brings at the most: they pass through the stack.
+constexpr std::size_t kMostEvents = 1024;
 
 napi_value number(napi_env env, double value) {
   napi_value result = nullptr;
@@ -164,8 +168,8 @@ napi_value close_poller(napi_env env, napi_callback_info info) {
 
 napi_value open_set(napi_env env, napi_callback_info info) {
   const Call call(env, info);
-  WaitSet set;
-  if (const SystemError error = set.epoll.open()) return call.result(error);
+  Epoll set;
+  if (const SystemError error = set.open()) return call.result(error);
   const std::uint32_t handle = call.at->next_handle();
   call.at->sets.emplace(handle, std::move(set));
   return number(env, handle);
@@ -176,7 +180,7 @@ napi_value control_set(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   const auto found = call.at->sets.find(call.u32(0));
   if (found == call.at->sets.end()) return number(env, -EBADF);
-  return call.result(control(found->second.epoll, call, call.u32(2)));
+  return call.result(control(found->second, call, call.u32(2)));
 }
 
 // (handle, out, timeoutMs, negative: for ever): how many pairs were written to `out`, a negative
@@ -185,14 +189,13 @@ napi_value wait(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   const auto found = call.at->sets.find(call.u32(0));
   if (found == call.at->sets.end()) return number(env, -EBADF);
-  WaitSet& set = found->second;
   const std::span<std::uint32_t> out = call.words(1);
-  if (set.events.size() < out.size() / 2) set.events.resize(out.size() / 2);
-  const std::span room = std::span(set.events).first(out.size() / 2);
+  std::array<epoll_event, kMostEvents> events;
+  const std::span room = std::span(events).first(std::min(out.size() / 2, events.size()));
   SystemError error;
   int count = 0;
-  const WaitEnd end =
-      BlockingWait::wait(set.epoll, uv_backend_fd(call.at->loop), room, call.f64(2), count, error);
+  const WaitEnd end = BlockingWait::wait(found->second, uv_backend_fd(call.at->loop), room,
+                                         call.f64(2), count, error);
   if (error) return call.result(error);
   if (end == WaitEnd::kLoop) return number(env, kLoopHasWork);
   for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {

@@ -4,17 +4,10 @@
 
 #include <cstdint>
 #include <map>
-#include <vector>
 
 #include "loop_poller.h"
 #include "millrace/io/epoll.h"
 #include "millrace/io/event_fd.h"
-
-// A set that is waited on, with room for what a wait brings.
-struct WaitSet {
-  millrace::Epoll epoll;
-  std::vector<epoll_event> events;
-};
 
 // What one JavaScript thread has of this addon. Used by that thread only. Handles count up and are
 // not used again: a late finalizer must not close another's. When the thread ends, pollers are
@@ -61,7 +54,7 @@ class Environment {
   // (handle, events, errno or 0, syscall or undefined), and what it finds the events in.
   napi_ref dispatch = nullptr;
   std::uint32_t* batch = nullptr;
-  std::map<std::uint32_t, WaitSet> sets;
+  std::map<std::uint32_t, millrace::Epoll> sets;
   std::map<std::uint32_t, millrace::EventFd> events;
 
  private:

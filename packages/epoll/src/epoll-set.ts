@@ -55,8 +55,8 @@ export class EpollSet implements Disposable {
   /**
    * Sleeps until something is ready.
    *
-   * @param out - gets pairs: a descriptor, and what is ready on it; as many as fit, at least one. What finds no room
-   *   comes with the next call
+   * @param out - gets pairs: a descriptor, and what is ready on it; as many as fit, at least one, up to 1024. What finds
+   *   no room comes with the next call
    * @param timeoutMs - an integer from 0, which does not wait. **Default:** for ever
    * @returns how many pairs were written, 0 at the timeout
    */

@@ -27,6 +27,15 @@ test('wait answers 0 at its timeout, and not before it', () => {
   expect(performance.now() - start).toBeGreaterThanOrEqual(120);
 });
 
+test('a wait takes no memory for the room that it does not need', () => {
+  using set = new EpollSet();
+  using event = new EventFd({ initial: 1 });
+  const out = new Uint32Array(2 ** 26);
+  const before = process.memoryUsage.rss();
+  expect(set.add(event.fd, EPOLLIN).wait(out, 0)).toBe(1);
+  expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 27);
+});
+
 test('what finds no room comes with the next call', () => {
   using set = new EpollSet();
   const events = Array.from({ length: 5 }, () => new EventFd({ initial: 1 }));
