@@ -1,4 +1,5 @@
 import { checkNumber, checkObject } from '@millrace/native';
+import { unwatchAbort, watchAbort } from './abort-watch.js';
 import { errors } from './errors.js';
 import type { WaitOptions } from './types.js';
 
@@ -56,7 +57,7 @@ export class WaitLine {
       const leave = (): void => {
         this.#waiting.delete(waiting);
         clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
+        if (signal !== undefined) unwatchAbort(signal, onAbort);
       };
       const waiting: Waiting = {
         serve: () => {
@@ -82,7 +83,7 @@ export class WaitLine {
       };
       const onAbort = (): void => giveUp(errors.abort(signal!));
       this.#waiting.add(waiting);
-      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal !== undefined) watchAbort(signal, onAbort);
       if (timeoutMs !== undefined && timeoutMs < 2 ** 31) {
         // Not what keeps the process alive: the line does.
         timer = setTimeout(() => giveUp(errors.timeout(what, timeoutMs)), timeoutMs).unref();

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { MpmcQueue, SpscRing } from '@millrace/queue';
 import { codeOf, rejectionOf } from './thrown';
@@ -56,6 +57,23 @@ describe.each([
     queue.tryPush(of('a'));
     expect(String(await other)).toBe('a');
     expect(await rejectionOf(queue.pop({ signal: AbortSignal.abort() }))).toMatchObject({ code: 'ABORT_ERR' });
+  });
+
+  test('a signal has one listener, however many wait with it, and none when nobody does', async () => {
+    using queue = make();
+    const stop = new AbortController();
+    const { signal } = stop;
+    const listeners = (): number => getEventListeners(signal, 'abort').length;
+    const served = Array.from({ length: 2 }, () => queue.pop({ signal }));
+    expect(listeners()).toBe(1);
+    queue.pushMany([of('a'), of('b')]);
+    expect((await Promise.all(served)).map(String)).toEqual(['a', 'b']);
+    expect(listeners()).toBe(0);
+    const aborted = Array.from({ length: 20 }, () => rejectionOf(queue.pop({ signal })));
+    expect(listeners()).toBe(1);
+    stop.abort();
+    for (const error of await Promise.all(aborted)) expect(error).toMatchObject({ code: 'ABORT_ERR' });
+    expect(listeners()).toBe(0);
   });
 
   test('what is there is had at once, whatever the options say', async () => {
