@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -132,11 +133,10 @@ class MpmcQueue {
           hand_back(position, 0, take);
           return PopIf::kPopped;
         }
-      } else if (const std::uint64_t now = head_.position.load(std::memory_order_relaxed);
-                 now == position) {
-        return PopIf::kRefused;
       } else {
-        position = now;
+        const std::uint64_t looked_at = position;
+        position = head_.position.load(std::memory_order_relaxed);
+        if (position == looked_at) return PopIf::kRefused;
       }
     }
   }
@@ -157,10 +157,8 @@ class MpmcQueue {
 
   // Approximate under load; counts slots that are still being filled.
   std::uint32_t size() const noexcept {
-    const std::uint64_t head = head_.position.load(std::memory_order_relaxed);
-    const std::uint64_t tail = tail_.position.load(std::memory_order_relaxed) & ~kClosed;
-    if (tail <= head) return 0;
-    return tail - head < capacity_ ? static_cast<std::uint32_t>(tail - head) : capacity_;
+    const std::uint64_t head = passed();
+    return static_cast<std::uint32_t>(std::clamp(pushed(), head, head + capacity_) - head);
   }
 
   // The greatest size a producer has seen after its push. Never above capacity().
@@ -230,26 +228,25 @@ class MpmcQueue {
   }
 
   static std::uint32_t clamp(std::size_t count) noexcept {
-    return count < kMaxCapacity ? static_cast<std::uint32_t>(count) : kMaxCapacity;
+    return static_cast<std::uint32_t>(std::min<std::size_t>(count, kMaxCapacity));
   }
+
   // Claims up to `wanted` slots from `end` on, moving it. 0 when the first is not ready, or closed.
   std::uint32_t claim(std::atomic<std::uint64_t>& end, std::uint64_t offset, std::uint32_t wanted,
                       std::uint64_t& position) noexcept {
     position = end.load(std::memory_order_relaxed);
-    std::uint32_t run;
-    do {
-      for (;;) {
-        if ((position & kClosed) != 0 || wanted == 0) return 0;
-        std::int64_t lead;
-        run = ready_run(position, offset, wanted, lead);
-        if (run != 0) break;
+    for (;;) {
+      if ((position & kClosed) != 0 || wanted == 0) return 0;
+      std::int64_t lead;
+      const std::uint32_t run = ready_run(position, offset, wanted, lead);
+      if (run == 0) {
         if (lead < 0) return 0;
         position = end.load(std::memory_order_relaxed);
+        // Relaxed: the slots' sequences order the values. Fails if somebody claimed, or closed.
+      } else if (end.compare_exchange_weak(position, position + run, std::memory_order_relaxed)) {
+        return run;
       }
-      // Relaxed: the slots' sequences order the values. Fails if somebody claimed, or closed.
-    } while (!end.compare_exchange_weak(position, position + run, std::memory_order_relaxed,
-                                        std::memory_order_relaxed));
-    return run;
+    }
   }
 
   template <class Take>

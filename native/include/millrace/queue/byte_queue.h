@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cerrno>
@@ -159,8 +160,9 @@ class ByteQueue final : public MessageQueue, public SharedObject<ByteQueue> {
     QueueStats stats;
     count_into(stats);
     stats.dropped_oldest = dropped_oldest_.load(std::memory_order_relaxed);
-    const std::uint64_t passed = slots_.passed();  // before pushed: depth is never negative
-    stats.pushed = slots_.pushed();
+    const std::uint64_t passed = slots_.passed();
+    // Two looks: what it was at some moment between them, at which it held 0 to capacity.
+    stats.pushed = std::clamp(slots_.pushed(), passed, passed + slots_.capacity());
     stats.depth = stats.pushed - passed;
     stats.popped = passed > stats.dropped_oldest ? passed - stats.dropped_oldest : 0;
     stats.high_water = slots_.high_water();

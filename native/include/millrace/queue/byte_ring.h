@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -174,8 +175,9 @@ class ByteRing final : public MessageQueue, public SharedObject<ByteRing> {
   QueueStats stats() const override {
     QueueStats stats;
     count_into(stats);
-    stats.popped = ring_.popped();  // before pushed, so that depth is never negative
-    stats.pushed = ring_.pushed();
+    stats.popped = ring_.popped();
+    // Two looks, of which the second may be the older one to a weakly ordered processor.
+    stats.pushed = std::max(ring_.pushed(), stats.popped);
     stats.depth = stats.pushed - stats.popped;
     stats.high_water = ring_.high_water_records();
     return stats;
