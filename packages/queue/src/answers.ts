@@ -7,6 +7,8 @@ import { Answer } from './native.js';
 export interface Limits {
   readonly maxBytes: number;
   readonly maxOption: string;
+  /** What finds no room is refused, not dropped. */
+  readonly rejects: boolean;
 }
 
 /** For a push that was not accepted. */

@@ -163,10 +163,10 @@ napi_value push_many(napi_env env, napi_callback_info info) {
   return integer(env, answer_of(result, done));
 }
 
-// giveUp(handle): a push that waited is refused after all
+// giveUp(handle, pushes): those that waited, or were not tried any more, are refused after all
 napi_value give_up(napi_env env, napi_callback_info info) {
-  const Call<1> call(env, info);
-  if (Handle* const handle = call.handle()) handle->queue().give_up();
+  const Call<2> call(env, info);
+  if (Handle* const handle = call.handle()) handle->queue().give_up(call.u32(1));
   return nullptr;
 }
 

@@ -52,16 +52,21 @@ export abstract class MessageQueue<Kind extends string> extends QueueHandle<Kind
     const batch = PackedBatch.take();
     let done = 0;
     for (let next = 0; next < list.length;) {
-      const count = batch.pack(list, next);
-      if (count === 0) {
-        done += Number(this.tryPush(list[next]!));
-        next++;
-        continue;
-      }
-      const pushed = native.pushMany(this.handle, batch.bytes, batch.lengths, count);
+      const packed = batch.pack(list, next);
+      // What is too long for a batch goes alone.
+      const pushed =
+        packed === 0
+          ? Number(this.tryPush(list[next]!))
+          : native.pushMany(this.handle, batch.bytes, batch.lengths, packed);
       if (pushed < 0) checkPushed(pushed, list[next], this.limits);
+      const count = packed || 1;
       done += pushed;
       next += count;
+      if (pushed < count && this.limits.rejects && !this.closed) {
+        // There may be room again: what went in behind a refused one could not be told from it.
+        native.giveUp(this.handle, list.length - next);
+        break;
+      }
     }
     batch.giveBack();
     return done;
@@ -180,7 +185,8 @@ export abstract class MessageQueue<Kind extends string> extends QueueHandle<Kind
     for (;;) {
       const leftMs = Math.max(deadline - performance.now(), 0);
       const sleepMs = Math.min(leftMs, longestSleepMs);
-      const length = native.popSync(this.handle, pool.offset, sleepMs === Infinity ? -1 : Math.ceil(sleepMs));
+      const forMs = sleepMs > Number.MAX_SAFE_INTEGER ? -1 : Math.ceil(sleepMs);
+      const length = native.popSync(this.handle, pool.offset, forMs);
       if (length >= 0) return pool.take(length);
       if (length === (Answer.LoopBusy as number)) {
         // To be in JavaScript for a moment is what lets it be terminated.

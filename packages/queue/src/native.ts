@@ -25,7 +25,8 @@ export type Handle = number;
 export interface QueueAddon {
   push(handle: Handle, bytes: Uint8Array, waits: boolean): Answer;
   pushMany(handle: Handle, packed: Uint8Array, lengths: Uint32Array, count: number): number;
-  giveUp(handle: Handle): void;
+  /** So many pushes were refused. */
+  giveUp(handle: Handle, pushes: number): void;
   /** The message lies at the offset in the pool. */
   pop(handle: Handle, offset: number): number;
   popInto(handle: Handle, target: Uint8Array): number;

@@ -1,3 +1,5 @@
+import { markAsUntransferable } from 'node:worker_threads';
+
 /** Messages that fit into a batch of the usual size. */
 const BATCH_BYTES = 64 * 1024;
 const MAX_MESSAGES = 1024;
@@ -16,6 +18,8 @@ export class PackedBatch {
 
   private constructor(byteLength: number) {
     this.bytes = new Uint8Array(byteLength);
+    // A visit that gives its message away would take the others along.
+    markAsUntransferable(this.bytes.buffer);
     this.#views = new Array<Uint8Array | undefined>(BATCH_BYTES / 8);
   }
 
@@ -48,7 +52,7 @@ export class PackedBatch {
     return count;
   }
 
-  /** Calls `visit` for each of the first messages, whatever it throws; answers where they end. */
+  /** Calls `visit` for each of the first messages, whatever it throws, and keeps the first failure; answers where they end. */
   visit(count: number, visit: (bytes: Uint8Array) => void, failures: unknown[]): number {
     const { lengths } = this;
     let at = 0;
@@ -57,7 +61,7 @@ export class PackedBatch {
       try {
         visit(this.#view(at, length));
       } catch (error) {
-        failures.push(error);
+        if (failures.length === 0) failures.push(error);
       }
       at = aligned(at + length);
     }

@@ -38,7 +38,7 @@ export abstract class QueueHandle<Kind extends string> {
   protected constructor(handle: Handle, names: Names<Kind>) {
     native.limits(handle, figures);
     this.capacity = figures[0]!;
-    this.limits = { maxBytes: figures[1]!, maxOption: names.maxOption };
+    this.limits = { maxBytes: figures[1]!, maxOption: names.maxOption, rejects: figures[2] === 0 };
     this.#names = names;
     this.handle = handle;
     this.waits = new QueueWaits(handle);

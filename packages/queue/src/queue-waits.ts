@@ -47,7 +47,7 @@ export class QueueWaits {
   }
 
   push(options: WaitOptions | undefined, attempt: () => void | typeof NOT_YET): Promise<void> {
-    const gaveUp = (): void => native.giveUp(this.#handle);
+    const gaveUp = (): void => native.giveUp(this.#handle, 1);
     return this.#writers.add(attempt, checkWaitOptions(options), 'The push', gaveUp);
   }
 

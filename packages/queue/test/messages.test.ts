@@ -66,6 +66,21 @@ describe.each([
     expect(queue.stats().popped).toBe(4);
   });
 
+  test('a visit that gives its message away keeps nobody from the rest', () => {
+    using queue = make();
+    queue.pushMany(['a', 'b', 'c'].map((one) => Buffer.from(one)));
+    let seen = '';
+    queue.popMany(3, (bytes) => {
+      seen += text(bytes);
+      try {
+        structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] });
+      } catch (error) {
+        expect((error as Error).name).toBe('DataCloneError');
+      }
+    });
+    expect(seen).toBe('abc');
+  });
+
   test('ends: closed, drained, ended', () => {
     using queue = make();
     queue.tryPush(Buffer.from('last'));
@@ -208,6 +223,28 @@ describe('overflow', () => {
       highWater: 2,
     });
     expect(left(queue)).toBe('ab');
+  });
+
+  test.each([
+    ['a MpmcQueue', () => new MpmcQueue({ capacity: 512, messageBytes: 8 })],
+    ['a SpscRing', () => new SpscRing({ capacity: 512 * 16 })],
+  ])('the messages of pushMany() that go into %s are the first ones, also if there is room again', (_, make) => {
+    using queue = make();
+    const list = Array.from({ length: 3000 }, (_, i) => Buffer.from(`${i}`.padStart(8)));
+    let reads = 0;
+    const late = list[1024]!;
+    Object.defineProperty(list, 1024, {
+      get() {
+        // Between the first native call and the second one, as another thread would.
+        if (reads++ > 0) queue.popMany(100, () => undefined);
+        return late;
+      },
+    });
+    const pushed = queue.pushMany(list);
+    let expected = queue.stats().popped;
+    queue.popMany(3000, (bytes) => expect(Number(text(bytes))).toBe(expected++));
+    expect(pushed).toBe(expected);
+    expect(queue.stats()).toMatchObject({ pushed, rejected: 3000 - pushed });
   });
 
   test('drop-newest', async () => {

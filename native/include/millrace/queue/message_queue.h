@@ -84,8 +84,10 @@ class MessageQueue {
   // The user does nothing more here: what only one may be, another may become.
   virtual void leave(User user) = 0;
 
-  // A push that waited ran out of patience.
-  void give_up() noexcept { rejected_.fetch_add(1, std::memory_order_relaxed); }
+  // Pushes that waited and ran out of patience, or that were not tried behind one that was refused.
+  void give_up(std::uint32_t pushes = 1) noexcept {
+    rejected_.fetch_add(pushes, std::memory_order_relaxed);
+  }
 
   // Those who wait for messages, and for room. After a try that succeeded or was given up:
   void settle_reader(Waiter& waiter) {
