@@ -42,8 +42,8 @@ export class CancelLog {
     const at = index * NODE;
     const time = nodes[at]!;
     const state = (time & STATE) * 0x1_0000 + nodes[at + LOW_GENERATION]!;
-    // Of no place at all: NaN.
-    if (state !== (timer - index) / 0x1_0000_0000 + LIVE * 0x1_0000) return false;
+    // Of no place at all: NaN. Below 0 a handle could name a free place, as if it were live.
+    if (!(timer > 0) || state !== (timer - index) / 0x1_0000_0000 + LIVE * 0x1_0000) return false;
     const count = log[COUNT]!;
     if (count === CAPACITY || log[SIZE]! - count <= 1) return false;
     nodes[at] = time ^ LIVE;
