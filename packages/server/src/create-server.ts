@@ -10,7 +10,7 @@ import type { ServerOptions } from './types.js';
  *   framing: lines(),
  *   handler: { message: (connection, message) => void connection.send(message) },
  * });
- * const { port } = await server.listen({ port: 0, host: '127.0.0.1' });
+ * console.log(await server.listen({ port: 0, host: '127.0.0.1' })); // { address: '127.0.0.1', port: …, family: 'IPv4' }
  */
 export function createServer(options: ServerOptions): Server {
   return Server.make(options);

@@ -7,6 +7,9 @@ import * as r from './registers.js';
 
 const { f64, u32 } = r;
 
+/** V8 counts the views as memory of its own, and collects garbage for them: not for a wheel that cancels little. */
+const CANCELS_BEFORE_LOG = 64;
+
 export interface WheelSettings {
   readonly capacity: number;
   readonly tickMs: number;
@@ -22,16 +25,16 @@ export class RawWheel {
   readonly owner: boolean;
   readonly manual: boolean;
   #handle: number;
-  /** While the wheel is this thread's alone. */
+  /** While the wheel is this thread's alone, once enough has been cancelled to be worth its views. */
   #cancelled: CancelLog | undefined;
+  /** How many native cancels are left until then. */
+  #untilLog = Infinity;
 
   private constructor(handle: number, owner: boolean, manual: boolean) {
     this.#handle = handle;
     this.owner = owner;
     this.manual = manual;
-    if (!owner) return;
-    this.#select();
-    this.#cancelled = CancelLog.open();
+    if (owner) this.#untilLog = CANCELS_BEFORE_LOG;
   }
 
   /** @param listener - is told of expired ids in the event loop; with a manual clock `advance` answers them */
@@ -64,6 +67,7 @@ export class RawWheel {
   cancel(timer: number): boolean {
     if (this.#cancelled?.cancel(timer) === true) return true;
     this.#select();
+    if (--this.#untilLog === 0) this.#cancelled = CancelLog.open();
     f64[r.TIMER] = timer;
     native.cancel();
     return u32[r.STATUS] === r.DONE;
@@ -145,6 +149,7 @@ export class RawWheel {
   #endLog(): void {
     this.#cancelled?.end();
     this.#cancelled = undefined;
+    this.#untilLog = Infinity;
   }
 
   #select(): void {

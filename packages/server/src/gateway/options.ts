@@ -13,7 +13,7 @@ export interface Config {
   /** Undefined: no admin listener. */
   adminPort: number | undefined;
   workers: number;
-  topology: 'auto' | 'staged' | 'reactor' | 'inline';
+  topology: 'auto' | 'staged';
   feed: FeedSource;
   /** How many times faster than it was recorded a file is replayed; Infinity: as fast as the workers take it. */
   speed: number;
@@ -117,9 +117,9 @@ export const options: readonly Option[] = [
     'topology',
     'NAME',
     'auto',
-    'how stages are placed on threads: auto, staged, reactor, inline',
-    'auto, staged, reactor or inline',
-    oneOf('auto', 'staged', 'reactor', 'inline'),
+    'how stages are placed on threads: auto, staged (reactor and inline are not there yet)',
+    'auto or staged (reactor and inline are not there yet)',
+    oneOf('auto', 'staged'),
   ),
   option(
     'feed',
