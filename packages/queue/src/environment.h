@@ -97,15 +97,21 @@ class Environment {
     free_.push_back(number);
   }
 
-  // From here on callback(number) is called for each handle whose waiters were woken.
+  // From here on callback(number) is called for each handle whose waiters were woken. JavaScript
+  // may be loaded several times over one addon: each load has a callback, and looks for its own
+  // handles.
   napi_status watch(napi_value callback) {
+    napi_ref kept = nullptr;
+    const napi_status referenced = napi_create_reference(env_, callback, 1, &kept);
+    if (referenced != napi_ok) return referenced;
+    callbacks_.push_back(kept);
     if (wake_ != nullptr) return napi_ok;
     napi_value name = nullptr;
     napi_create_string_utf8(env_, "millrace.queue", NAPI_AUTO_LENGTH, &name);
     napi_threadsafe_function wake = nullptr;
     // One call may be pending: a second ring says nothing new.
     const napi_status status = napi_create_threadsafe_function(
-        env_, callback, nullptr, name, 1, 1, nullptr, nullptr, this, &Environment::answer, &wake);
+        env_, nullptr, nullptr, name, 1, 1, nullptr, nullptr, this, &Environment::answer, &wake);
     if (status != napi_ok) return status;
     napi_unref_threadsafe_function(env_, wake);
     // After the function: hooks run in reverse order, and the function must still be there in ours.
@@ -116,6 +122,9 @@ class Environment {
 
   void hold_loop(bool hold) {
     if (wake_ == nullptr) return;
+    const bool held = holds_ > 0;
+    holds_ += hold ? 1 : -1;
+    if (held == holds_ > 0) return;
     hold ? napi_ref_threadsafe_function(env_, wake_) : napi_unref_threadsafe_function(env_, wake_);
   }
 
@@ -138,8 +147,8 @@ class Environment {
     self.wake_ = nullptr;
   }
 
-  static void answer(napi_env env, napi_value callback, void* context, void*) {
-    if (env == nullptr || callback == nullptr) return;
+  static void answer(napi_env env, napi_value, void* context, void*) {
+    if (env == nullptr) return;
     auto& self = *static_cast<Environment*>(context);
     std::vector<std::uint32_t> rung;
     {
@@ -151,10 +160,16 @@ class Environment {
     }
     napi_value undefined = nullptr;
     napi_get_undefined(env, &undefined);
-    for (const std::uint32_t number : rung) {
-      napi_value argument = nullptr;
-      napi_create_uint32(env, number, &argument);
-      if (napi_call_function(env, undefined, callback, 1, &argument, nullptr) != napi_ok) return;
+    // By index: a callback may bring another one.
+    for (std::size_t i = 0; i < self.callbacks_.size(); ++i) {
+      for (const std::uint32_t number : rung) {
+        napi_value callback = nullptr;
+        napi_value argument = nullptr;
+        napi_get_reference_value(env, self.callbacks_[i], &callback);
+        napi_create_uint32(env, number, &argument);
+        if (callback == nullptr || argument == nullptr) return;
+        if (napi_call_function(env, undefined, callback, 1, &argument, nullptr) != napi_ok) return;
+      }
     }
   }
 
@@ -162,6 +177,8 @@ class Environment {
   std::vector<std::unique_ptr<Handle>> handles_;
   std::vector<std::uint32_t> free_;
   napi_threadsafe_function wake_ = nullptr;
+  std::vector<napi_ref> callbacks_;
+  int holds_ = 0;
   std::mutex lock_;
   std::vector<std::uint32_t> rung_;
 };

@@ -116,14 +116,14 @@ test('async hooks are told of the end of a timeout that nobody can reach any mor
   const output = run(`
     const { createHook } = require('node:async_hooks');
     require('node:v8').setFlagsFromString('--expose-gc');
-    const gc = require('node:vm').runInNewContext('gc');
+    const collect = require('node:vm').runInNewContext('gc');
     let made, ended = false;
     const init = (id, type) => { if (type === 'WheelTimeout') made = id; };
     createHook({ init, destroy: (id) => (ended ||= id === made) }).enable();
     const wheel = new TimerWheel({ clock: 'manual' });
     wheel.setTimeout(() => undefined, 1);
     wheel.advance(1);
-    const look = () => { gc(); ended ? console.log('ended') : setImmediate(look); };
+    const look = () => { collect(); ended ? console.log('ended') : setImmediate(look); };
     look();`);
   expect(output).toBe('ended\n');
 });
