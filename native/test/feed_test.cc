@@ -327,6 +327,23 @@ TEST(Feed, OnlyTheLowHalfOfAWideKeyChoosesTheConsumer) {
   for (FeedReader& reader : readers) feed.leave(reader.consumer());
 }
 
+TEST(Feed, WhoWaitsForItsGroupIsToldOfTheEnd) {
+  Feed feed;
+  ASSERT_FALSE(feed.open(feed_options(FeedOverflow::kDropNewest, 16)));
+  push_text(feed, "x");
+  FeedReader reader;
+  std::array<std::uint32_t, 2> tickets;
+  ASSERT_NE(feed.open_group(true, tickets), FeedSeats::kNoGroup);
+  ASSERT_TRUE(feed.occupy(tickets[0], reader.consumer()));
+  EXPECT_EQ(reader.next(feed), Feed::kIdle);
+  feed.close();
+  EXPECT_FALSE(reader.rung()) << "a message still waits for the group";
+  feed.discard(true);
+  EXPECT_TRUE(reader.rung());
+  EXPECT_EQ(reader.next(feed), Feed::kEnded);
+  feed.leave(reader.consumer());
+}
+
 TEST(Feed, AGroupStartsWhenAllItsSeatsAreTaken) {
   Feed feed;
   ASSERT_FALSE(feed.open(feed_options(FeedOverflow::kDropNewest, 16)));

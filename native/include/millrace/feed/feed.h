@@ -188,6 +188,7 @@ class Feed {
   bool discard_lease();
   void finish(const Aftermath& after);
   void ring_members();
+  void ring_at_end();
   void ring_observers();
   void free_blocks(const Blocks& blocks, std::uint32_t count);
 

@@ -169,13 +169,31 @@ inline void Feed::ring_members() {
     std::shared_ptr<Doorbell> bell;
     {
       const std::lock_guard guard(lock_);
-      if (number >= seats_.members()) return;
+      if (number >= seats_.members()) break;
       FeedConsumer* const member = seats_.member(number);
       if (member == nullptr || !member->idle) continue;
       const bool work = queue_.depth(seats_.sticky() ? number : 0) != 0;
       if (!work && !(closing() && in_flight() == 0)) continue;
       set_idle(*member, false);
       bell = member->bell;
+    }
+    bell->ring();
+  }
+  ring_at_end();
+}
+
+// Who still waits for the rest of its group is no member, but is told of the end all the same.
+inline void Feed::ring_at_end() {
+  for (;;) {
+    std::shared_ptr<Doorbell> bell;
+    {
+      const std::lock_guard guard(lock_);
+      if (!closing() || in_flight() != 0) return;
+      FeedConsumer* one = consumers_;
+      while (one != nullptr && !one->idle) one = one->next;
+      if (one == nullptr) return;
+      set_idle(*one, false);
+      bell = one->bell;
     }
     bell->ring();
   }
