@@ -63,16 +63,26 @@ describe('stats()', () => {
   });
 
   test("readPausedMs grows while a connection is not read for its handler's sake", async () => {
+    const running: (() => void)[] = [];
     const { server, connect } = await serve({
       framing: lines(),
-      handler: { message: () => new Promise((resolve) => setTimeout(resolve, 60)) },
+      handler: { message: () => new Promise<void>((resolve) => void running.push(resolve)) },
     });
     const client = await connect();
-    // On a busy machine the second line may come after the first one's handler has ended: then nothing was paused.
+    const endOne = async (): Promise<void> => {
+      await until(() => running.length === 1);
+      running.pop()!();
+    };
+    // The receiver has been asked to read the second line, but it may not have looked yet when the first one ends: then
+    // nothing was paused.
     for (let sent = 2; server.stats().readPausedMs === 0; sent += 2) {
       client.write('one\n');
-      await until(() => server.stats().messages.inFlight === 1);
+      await until(() => running.length === 1);
+      const { passed } = server.stats().queues.receive;
       client.write('two\n');
+      await until(() => server.stats().queues.receive.passed > passed);
+      await endOne();
+      await endOne();
       await until(() => server.stats().messages.handled === sent);
     }
   });

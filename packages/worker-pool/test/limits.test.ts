@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { closePools, failureOf, Gate, newPool } from './pools';
 
 afterEach(closePools);
@@ -62,7 +62,7 @@ test('priorities: the highest first, and in the order they came among equals, wh
   await gate.begun();
   const add = (text: string, priority: number) => pool.run(text, { priority }).then(() => order.push(text));
   const tasks = [add('low', -5), add('a', 0), add('b', 0)];
-  await delay(0); // They are with the worker by now.
+  await turn(); // Tasks are handed over in a microtask: they are with the worker by now.
   tasks.push(add('high', 9), add('c', 0), add('higher', 10));
   gate.open();
   await Promise.all([first, ...tasks]);
@@ -89,7 +89,7 @@ test('abort: a task that waits is removed, with the worker or not', async () => 
   const controller = new AbortController();
   const tasks = Array.from({ length: 600 }, (_, i) => failureOf(pool.run(i, { signal: controller.signal })));
   const stays = pool.run('stays');
-  await delay(0);
+  await turn();
   const reason = new Error('changed my mind');
   controller.abort(reason);
   const failures = await Promise.all(tasks);

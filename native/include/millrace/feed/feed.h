@@ -224,6 +224,7 @@ class Feed {
 
 }  // namespace millrace
 
+#include "millrace/feed/feed_ending.h"
 #include "millrace/feed/feed_lease.h"
 #include "millrace/feed/feed_push.h"
 #include "millrace/feed/feed_seating.h"
